@@ -1,0 +1,193 @@
+"""What a layer plugin is: one small class that speaks only about itself.
+
+A layer answers questions (`@bound` methods) about its own map ``f(theta, X)`` on an input
+set; composing answers over a network is the core's business.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from govcheck.bounds.answer import LOWER, QUANTITIES, Ref, Sense, Unknown, Value
+from govcheck.bounds.domain import Domain, Everything, FloorKind, NormKind
+from govcheck.bounds.expr import ONE, ZERO, Expr, ExprLike, as_expr, mul
+
+if TYPE_CHECKING:
+    from torch import nn
+
+API_VERSION = 1
+
+Shape = tuple[Expr, ...]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A trained array of a layer: its name and symbolic shape."""
+
+    name: str
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class At:
+    """The place at which a layer is asked: its input set and its parameter set.
+
+    The input is a batch of N samples; as a matrix X it has one column for each sample.
+
+    Args:
+        node: name of the layer in the network.
+        shape: shape of one sample.
+        samples: N.
+        frobenius: upper bound of the Frobenius norm of X.
+        spectral: upper bound of the operator norm of X (also bounds each entry).
+        injective: lower bound of ``min |X v|`` over unit vectors v.
+        domain: the parameter set.
+    """
+
+    node: str
+    shape: Shape
+    samples: Expr
+    frobenius: Value
+    spectral: Value
+    injective: Expr = ZERO
+    domain: Domain = field(default_factory=Everything)
+
+    @property
+    def features(self) -> Expr:
+        """Number of entries of one sample."""
+        return mul(*self.shape) if self.shape else ONE
+
+    @property
+    def entries(self) -> Expr:
+        """Number of entries of the whole batch."""
+        return mul(self.features, self.samples)
+
+    def norm(self, parameter: str, kind: NormKind = "spectral") -> Value:
+        """Supremum over the parameter set of a norm of one of the layer's parameters."""
+        return self.domain.norm(self.node, parameter, kind)
+
+    def floor(self, parameter: str, kind: FloorKind) -> Expr:
+        """Infimum over the parameter set; 0 where nothing better is known."""
+        return self.domain.floor(self.node, parameter, kind)
+
+
+Answerer = Callable[[Any, At], "Value | ExprLike"]
+F = TypeVar("F", bound=Answerer)
+
+
+@dataclass(frozen=True)
+class BoundSpec:
+    """What `@bound` records about a method."""
+
+    quantity: str
+    sense: Sense
+    reference: Ref
+    tight: str = ""
+    uses: frozenset[str] = frozenset()
+    reading: str = "as_corrected"
+
+
+def bound(
+    quantity: str,
+    sense: Sense,
+    reference: Ref,
+    *,
+    tight: str = "",
+    uses: tuple[str, ...] = (),
+    reading: str = "as_corrected",
+) -> Callable[[F], F]:
+    """Declare that a method bounds a quantity of the layer.
+
+    Several methods may bound the same quantity; the core takes the best answer.
+
+    Args:
+        quantity: one of ``out out_spec J D xx xt tt`` (upper) or ``sigma_J sigma_D
+            out_inj`` (lower); see `govcheck.bounds.answer.MEANING`.
+        sense: "upper" or "lower".
+        reference: where it is proved.
+        tight: where equality holds, in words; empty when that is not known.
+        uses: what a coarser mode leaves out: "boundedness" (a bounded activation),
+            "spectral" (the operator norm of the data).
+        reading: "as_corrected", or "as_printed" for the constant as a paper prints it,
+            used only in the mode `paper` and possibly unsound.
+
+    Raises:
+        ValueError: for a quantity or sense that does not exist.
+    """
+    if quantity not in QUANTITIES:
+        raise ValueError(f"no quantity {quantity!r}; there are {', '.join(QUANTITIES)}")
+    if sense != ("lower" if quantity in LOWER else "upper"):
+        raise ValueError(f"{quantity} is not bounded from {sense}")
+
+    def mark(method: F) -> F:
+        spec = BoundSpec(quantity, sense, reference, tight, frozenset(uses), reading)
+        method.__govcheck_bound__ = spec  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
+class Layer(ABC):
+    """A layer; subclasses are frozen dataclasses whose fields are the YAML parameters.
+
+    Fields annotated `Expr` take formulas, `bool`, `int` and `str` take those; a default
+    makes the key optional. ``parameters`` lists what is trained.
+    """
+
+    name: ClassVar[str]
+    api: ClassVar[int] = API_VERSION
+
+    def shape(self, shape: Shape) -> Shape:
+        """Shape of one output sample; the input's by default.
+
+        Raises:
+            ShapeError: if the layer cannot take this input; the text says why.
+        """
+        return shape
+
+    def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
+        """Trained arrays, for inputs of this shape."""
+        return ()
+
+    @abstractmethod
+    def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
+        """The map in torch on batches ``(N, *shape)``; parameters named as `parameters`.
+
+        Args:
+            shape: concrete shape of one input sample.
+            values: turns the layer's formulas into floats.
+        """
+
+    def check(self) -> None:
+        """Raise `ValueError` if the YAML parameters make no sense together."""
+
+
+Values = Callable[[ExprLike], float]
+
+
+class ShapeError(ValueError):
+    """A layer cannot take an input of this shape."""
+
+
+def declared_bounds(layer: type[Layer]) -> list[tuple[str, BoundSpec]]:
+    """Method names and records of all `@bound` methods of a layer class."""
+    found = []
+    for attribute in dir(layer):
+        spec = getattr(getattr(layer, attribute, None), "__govcheck_bound__", None)
+        if isinstance(spec, BoundSpec):
+            found.append((attribute, spec))
+    return found
+
+
+def answer(layer: Layer, attribute: str, at: At) -> Value:
+    """Ask one question; numbers become formulas, Unknown keeps its reason."""
+    value = getattr(layer, attribute)(at)
+    return value if isinstance(value, Unknown) else as_expr(value)
+
+
+def same_dimension(a: Expr, b: Expr) -> bool:
+    """Whether two dimensions are equal as formulas."""
+    return (a - b) is ZERO

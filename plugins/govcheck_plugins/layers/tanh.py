@@ -1,0 +1,32 @@
+"""tanh."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, ClassVar
+
+from govcheck.bounds.expr import ONE, Expr, function, sqrt
+from govcheck.plugin import Activation, Scalar, Values, scalar
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Tanh(Activation):
+    """tanh: phi(x) = tanh x.
+
+    ``sup|phi''| = 4/(3 sqrt 3)`` where ``tanh x = 1/sqrt 3``; ``sup|phi'''| = 2`` at 0.
+    """
+
+    name: ClassVar[str] = "tanh"
+
+    def constants(self) -> Scalar:
+        return scalar(slope=(0, 1), curvature=Fraction(4, 3) / sqrt(3), value=1, third=2)
+
+    def slope_floor(self, radius: Expr) -> Expr:
+        return ONE / function("cosh", radius) ** 2
+
+    def apply(self, x: Tensor, values: Values) -> Tensor:
+        return x.tanh()
