@@ -1,0 +1,110 @@
+"""What a theorem plugin is: hypotheses decided one by one, and what follows from them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from govcheck.bounds.answer import ComposedBound, Ref
+from govcheck.plugin.layer import API_VERSION
+
+if TYPE_CHECKING:
+    from govcheck.analysis import Analysis
+
+Mode = Literal["symbolic", "data", "quadrature", "measured", "probability", "assumption"]
+Status = Literal[
+    "proved", "verified on data", "measured", "assumed", "refuted", "unknown"
+]
+Reading = Literal["as_printed", "as_corrected"]
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One hypothesis of a theorem, decided.
+
+    Args:
+        key: short identifier within the theorem.
+        statement: what is required, in words and symbols.
+        mode: how it is decided.
+        status: what came out.
+        evidence: the numbers or the reason behind the status.
+        premises: bounds the decision rests on.
+    """
+
+    key: str
+    statement: str
+    mode: Mode
+    status: Status
+    evidence: str
+    premises: tuple[ComposedBound, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether the hypothesis may be used."""
+        return self.status in ("proved", "verified on data", "measured", "assumed")
+
+
+@dataclass(frozen=True)
+class Erratum:
+    """A mistake in a published statement and what is right instead."""
+
+    id: str
+    printed: str
+    corrected: str
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a theorem says about a network.
+
+    Args:
+        theorem: its registered name, such as ``macdonald2022.theorem_4_8``.
+        title: for people.
+        reference: where it is.
+        reading: which statement was decided.
+        hypotheses: each decided by itself.
+        conclusions: closed-form constants by name, for as far as the hypotheses allow.
+        summary: one or two sentences in words: what follows, or what fails first.
+        errata: mistakes of the printed statement that concern this reading.
+        remarks: gaps, counterexamples and limits, one sentence each.
+    """
+
+    theorem: str
+    title: str
+    reference: Ref
+    reading: Reading
+    hypotheses: tuple[Hypothesis, ...]
+    conclusions: dict[str, ComposedBound] = field(default_factory=dict)
+    summary: str = ""
+    errata: tuple[Erratum, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> Literal["applies", "fails", "undecided"]:
+        """`applies` if all hypotheses hold, `fails` if one is refuted, else undecided."""
+        if all(h.holds for h in self.hypotheses):
+            return "applies"
+        if any(h.status == "refuted" for h in self.hypotheses):
+            return "fails"
+        return "undecided"
+
+
+class Theorem(ABC):
+    """A published statement that can be decided for a network."""
+
+    name: ClassVar[str]
+    api: ClassVar[int] = API_VERSION
+    title: ClassVar[str]
+    reference: ClassVar[Ref]
+    readings: ClassVar[tuple[Reading, ...]] = ("as_corrected",)
+
+    @abstractmethod
+    def decide(self, analysis: Analysis, reading: Reading) -> Verdict:
+        """Decide every hypothesis and state what follows.
+
+        Args:
+            analysis: bounds, data facts and structure of the network.
+            reading: one of ``readings``.
+        """
