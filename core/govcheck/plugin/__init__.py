@@ -14,6 +14,7 @@ from govcheck.plugin.cost import CostAt as CostAt
 from govcheck.plugin.data import Dataset as Dataset
 from govcheck.plugin.data import DataSource as DataSource
 from govcheck.plugin.hooks import hookimpl as hookimpl
+from govcheck.plugin.isometry import Isometry as Isometry
 from govcheck.plugin.layer import API_VERSION as API_VERSION
 from govcheck.plugin.layer import At as At
 from govcheck.plugin.layer import Layer as Layer

@@ -44,6 +44,7 @@ class At:
         frobenius: upper bound of the Frobenius norm of X.
         spectral: upper bound of the operator norm of X (also bounds each entry).
         injective: lower bound of ``min |X v|`` over unit vectors v.
+        injective_ones: the same for X with a row of ones below it.
         domain: the parameter set.
     """
 
@@ -53,6 +54,7 @@ class At:
     frobenius: Value
     spectral: Value
     injective: Expr = ZERO
+    injective_ones: Expr = ZERO
     domain: Domain = field(default_factory=Everything)
 
     @property

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
+from govcheck.bounds.answer import v_add, v_mul, v_rss
 from govcheck.bounds.expr import ONE, ZERO, Expr, absolute, minimum, mul, num, sqrt
-from govcheck.bounds.answer import Unknown, Value, v_add, v_mul, v_rss
 from govcheck.plugin import (
     At,
     Layer,
@@ -15,18 +15,19 @@ from govcheck.plugin import (
     Ref,
     Shape,
     ShapeError,
+    Unknown,
+    Value,
     Values,
     bound,
-    same_dimension,
 )
 
 if TYPE_CHECKING:
     from torch import nn
 
-KAPPA = Fraction(48, 125) * sqrt(5)
+KAPPA: Final = Fraction(48, 125) * sqrt(5)
 
-CALCULUS = Ref("govcheck theory", "bound calculus, section 4")
-WEIGHT_NORM_E4 = Ref("M", "Thm 4.4, eq (40)", ("E4",))
+CALCULUS: Final = Ref("govcheck theory", "bound calculus, section 4")
+LEMMA: Final = Ref("govcheck theory", "layer constants, section 2 (lemma on u/sqrt(c+|u|^2))")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Affine(Layer):
     ``weight`` chooses P: ``plain`` (the matrix itself), ``weight_norm`` (rows
     ``w/sqrt(eps + |w|^2)``), ``entrywise`` (``w/sqrt(eps + w^2)``, [M] eq 26) or
     ``orthogonal`` (a fixed matrix with orthonormal rows or columns times one trained
-    factor). ``scale`` is s; ``bias`` adds a trained b.
+    factor). ``scale`` is s; ``bias`` adds a trained b. Columns of X are samples.
     """
 
     name: ClassVar[str] = "affine"
@@ -46,3 +47,173 @@ class Affine(Layer):
     bias: bool = True
     scale: Expr = ONE
     eps: Expr = ONE
+
+    def check(self) -> None:
+        if self.eps.is_number and self.eps.number <= 0:
+            raise ValueError("eps must be positive")
+
+    def shape(self, shape: Shape) -> Shape:
+        if len(shape) != 1:
+            dims = ", ".join(map(repr, shape))
+            raise ShapeError(f"affine takes vectors, not samples of shape [{dims}]; flatten first")
+        return (self.out,)
+
+    def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
+        weight = (
+            Parameter("factor", ())
+            if self.weight == "orthogonal"
+            else Parameter("weight", (self.out, *shape))
+        )
+        return (weight, Parameter("bias", (self.out,))) if self.bias else (weight,)
+
+    def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
+        from govcheck.numeric.affine import AffineMap
+
+        return AffineMap(
+            shape[0],
+            int(values(self.out)),
+            self.weight,
+            bias=self.bias,
+            scale=values(self.scale),
+            eps=values(self.eps),
+        )
+
+    def _s(self) -> Expr:
+        return absolute(self.scale)
+
+    def _map_norm(self, at: At) -> Value:
+        """Supremum of ``|P(w)|_2``, without s."""
+        if self.weight == "plain":
+            return at.norm("weight", "spectral")
+        if self.weight == "orthogonal":
+            return at.norm("factor", "max")
+        rows = self.out if self.weight == "weight_norm" else mul(self.out, at.features)
+        r = at.norm("weight", "frobenius")
+        if isinstance(r, Unknown):
+            return sqrt(rows)
+        # t -> t/(eps+t) is concave, so equal rows (entries) are the worst case
+        best = sqrt(rows) * r / sqrt(rows * self.eps + r**2)
+        spectral = at.norm("weight", "spectral")
+        if self.weight == "weight_norm" and spectral is not r and isinstance(spectral, Expr):
+            return minimum(best, spectral / sqrt(self.eps))
+        return best
+
+    def _derivative(self) -> Expr:
+        """Supremum of ``|DP|_2``."""
+        return ONE if self.weight in ("plain", "orthogonal") else 1 / sqrt(self.eps)
+
+    def _offset(self, at: At) -> Value:
+        return v_mul(at.norm("bias", "frobenius"), sqrt(at.samples)) if self.bias else ZERO
+
+    @bound("J", "upper", CALCULUS, tight="equal rows (entries) of w attain it on a ball")
+    def jacobian(self, at: At) -> Value:
+        """``J = s P(w)`` applied to each sample."""
+        return v_mul(self._s(), self._map_norm(at))
+
+    @bound("out", "upper", CALCULUS, tight="X along the top singular vector of P(w)")
+    def output(self, at: At) -> Value:
+        """``|s P(w) X + b 1^T|_F <= |s| |P(w)|_2 |X|_F + |b| sqrt N``."""
+        return v_add(v_mul(self._s(), self._map_norm(at), at.frobenius), self._offset(at))
+
+    @bound("out_spec", "upper", CALCULUS, uses=("spectral",))
+    def output_spectral(self, at: At) -> Value:
+        """The same with operator norms; ``b 1^T`` has norm ``|b| sqrt N``."""
+        return v_add(v_mul(self._s(), self._map_norm(at), at.spectral), self._offset(at))
+
+    @bound("out_inj", "lower", CALCULUS)
+    def output_injective(self, at: At) -> Value:
+        """A multiple of a matrix with orthonormal columns keeps ``|X v|`` up to the factor."""
+        if self.weight == "orthogonal" and not self.bias and self.out is at.features:
+            return mul(self._s(), at.floor("factor", "abs_min"), at.injective)
+        return ZERO
+
+    @bound("D", "upper", CALCULUS, tight="w = 0, direction along the top singular vector of X")
+    def parameter_derivative(self, at: At) -> Value:
+        """``D = [s DP(.) X, 1]``; a fixed matrix times a factor has ``D = s Q X``."""
+        x = at.frobenius if self.weight == "orthogonal" else at.spectral
+        weight = v_mul(self._s(), self._derivative(), x)
+        return v_rss(weight, sqrt(at.samples)) if self.bias else weight
+
+    @bound("xx", "upper", CALCULUS, tight="exact: linear in X")
+    def second_derivative(self, at: At) -> Value:
+        """The map is affine in X."""
+        return ZERO
+
+    @bound("xt", "upper", CALCULUS, tight="w = 0, rank-one directions")
+    def mixed_derivative(self, at: At) -> Value:
+        """``|s DP[h] K|_F <= |s| |DP| |h| |K|_F``."""
+        return mul(self._s(), self._derivative())
+
+    @bound("tt", "upper", LEMMA, tight="|w| = sqrt(eps)/2, direction w, X along w")
+    def parameter_second_derivative(self, at: At) -> Value:
+        """``|s D2P[h,h] X| <= |s| (kappa/eps) |h|^2 |X|_2``, kappa = 48 sqrt5/125."""
+        if self.weight in ("plain", "orthogonal"):
+            return ZERO
+        return v_mul(self._s(), KAPPA / self.eps, at.spectral)
+
+    @bound("sigma_J", "lower", CALCULUS)
+    def least_singular_value(self, at: At) -> Value:
+        """Surjectivity modulus of ``s P(w)`` over the parameter set."""
+        if self.weight == "plain":
+            return mul(self._s(), at.floor("weight", "sigma_min"))
+        if self.weight == "orthogonal" and self.out is at.features:
+            return mul(self._s(), at.floor("factor", "abs_min"))
+        return ZERO
+
+    def _regular(self, at: At) -> Expr:
+        """Infimum of the smallest singular value of ``DP(w)``."""
+        if self.weight == "plain":
+            return ONE
+        if self.weight == "orthogonal":
+            return ZERO
+        # a row of w is at most as long as the operator norm of w
+        r = at.norm("weight", "spectral" if self.weight == "weight_norm" else "max")
+        if isinstance(r, Unknown):
+            return ZERO
+        return self.eps / (self.eps + r**2) ** Fraction(3, 2)
+
+    @bound("sigma_D", "lower", Ref("M", "Prop 4.7"), tight="exact for plain weights, no bias")
+    def parameter_regularity(self, at: At) -> Value:
+        """``sigma(DP) sigma(X^T)``; further columns of D can only help."""
+        return mul(self._s(), at.injective, self._regular(at))
+
+    @bound("sigma_D", "lower", CALCULUS, tight="exact for plain weights with s = 1")
+    def parameter_regularity_with_bias(self, at: At) -> Value:
+        """With a bias D contains the columns of ``[X^T 1]``."""
+        if not self.bias:
+            return ZERO
+        return mul(minimum(mul(self._s(), self._regular(at)), 1), at.injective_ones)
+
+    def _printed(self, at: At, corrected: Value, value: Value) -> Value:
+        """[M] prints constants for bias-free weight normalisation only."""
+        applies = self.weight == "weight_norm" and not self.bias
+        return v_mul(self._s(), value) if applies else corrected
+
+    @bound("out", "upper", Ref("M", "proof of Thm 4.4", ("E10",)), reading="as_printed")
+    def printed_output(self, at: At) -> Value:
+        """``sup |X|_F``; too small: equal rows give ``sqrt(d1) |X|_2``."""
+        return self._printed(at, self.output(at), at.frobenius)
+
+    @bound("J", "upper", Ref("M", "eq (40), first term", ("E4",)), reading="as_printed")
+    def printed_jacobian(self, at: At) -> Value:
+        """``sqrt(N/eps)``."""
+        return self._printed(at, self.jacobian(at), sqrt(at.samples / self.eps))
+
+    @bound("D", "upper", Ref("M", "eq (40), second term", ("E6",)), reading="as_printed")
+    def printed_parameter_derivative(self, at: At) -> Value:
+        """``sqrt(d1^2 |X|_F^2 (d0+1)/eps)``."""
+        value = v_mul(self.out, sqrt((at.features + 1) / self.eps), at.frobenius)
+        return self._printed(at, self.parameter_derivative(at), value)
+
+    @bound("xt", "upper", Ref("M", "proof of Thm 4.4, JDaff", ("E6",)), reading="as_printed")
+    def printed_mixed(self, at: At) -> Value:
+        """``sqrt(d0 d1^2 N (d0+1)/eps)``, the larger of the two printed."""
+        d0 = at.features
+        value = self.out * sqrt(d0 * at.samples * (d0 + 1) / self.eps)
+        return self._printed(at, self.mixed_derivative(at), value)
+
+    @bound("tt", "upper", Ref("M", "eq (42)", ("E5",)), reading="as_printed")
+    def printed_second(self, at: At) -> Value:
+        """``sqrt(5 d0 d1^2 |X|_F^2 / eps^3)``."""
+        value = v_mul(self.out, sqrt(num(5) * at.features / self.eps**3), at.frobenius)
+        return self._printed(at, self.parameter_second_derivative(at), value)

@@ -1,0 +1,60 @@
+"""Maps that only rearrange the entries of a sample."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from govcheck.bounds.answer import Ref, Value
+from govcheck.bounds.expr import ONE, ZERO
+from govcheck.plugin.layer import At, Layer, bound
+
+REARRANGE: Final = Ref("elementary", "a permutation of coordinates is orthogonal")
+
+
+class Isometry(Layer):
+    """A map without parameters that permutes the entries of each sample."""
+
+    @bound("out", "upper", REARRANGE, tight="exact")
+    def output(self, at: At) -> Value:
+        """The norm is kept."""
+        return at.frobenius
+
+    @bound("out_spec", "upper", REARRANGE, tight="exact", uses=("spectral",))
+    def output_spectral(self, at: At) -> Value:
+        """The operator norm of the sample matrix is kept."""
+        return at.spectral
+
+    @bound("out_inj", "lower", REARRANGE, tight="exact")
+    def output_injective(self, at: At) -> Value:
+        """Kept as well."""
+        return at.injective
+
+    @bound("J", "upper", REARRANGE, tight="exact")
+    def jacobian(self, at: At) -> Value:
+        """Orthogonal."""
+        return ONE
+
+    @bound("sigma_J", "lower", REARRANGE, tight="exact")
+    def least_singular_value(self, at: At) -> Value:
+        """Orthogonal."""
+        return ONE
+
+    @bound("D", "upper", REARRANGE, tight="exact: no parameters")
+    def parameter_derivative(self, at: At) -> Value:
+        """There are no parameters."""
+        return ZERO
+
+    @bound("xx", "upper", REARRANGE, tight="exact: linear")
+    def second_derivative(self, at: At) -> Value:
+        """Linear."""
+        return ZERO
+
+    @bound("xt", "upper", REARRANGE, tight="exact: no parameters")
+    def mixed_derivative(self, at: At) -> Value:
+        """There are no parameters."""
+        return ZERO
+
+    @bound("tt", "upper", REARRANGE, tight="exact: no parameters")
+    def parameter_second_derivative(self, at: At) -> Value:
+        """There are no parameters."""
+        return ZERO

@@ -1,0 +1,27 @@
+"""Flatten a sample to a vector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from govcheck.bounds.expr import mul
+from govcheck.plugin import Isometry, Shape, Values
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Flatten(Isometry):
+    """flatten: all entries of a sample as one vector, in torch's order."""
+
+    name: ClassVar[str] = "flatten"
+
+    def shape(self, shape: Shape) -> Shape:
+        return (mul(*shape),)
+
+    def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
+        from torch import nn
+
+        return nn.Flatten()

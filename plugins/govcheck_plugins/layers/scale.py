@@ -1,0 +1,86 @@
+"""Multiply by a number, fixed or trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from govcheck.bounds.answer import v_mul
+from govcheck.bounds.expr import ONE, ZERO, Expr, absolute, mul
+from govcheck.plugin import At, Layer, Parameter, Ref, Shape, Value, Values, bound
+
+if TYPE_CHECKING:
+    from torch import nn
+
+PRODUCT: Final = Ref("elementary", "product rule for a X")
+
+
+@dataclass(frozen=True)
+class Scale(Layer):
+    """scale: X -> s a X, with a = 1 unless ``trainable``."""
+
+    name: ClassVar[str] = "scale"
+
+    factor: Expr = ONE
+    trainable: bool = False
+
+    def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
+        return (Parameter("factor", ()),) if self.trainable else ()
+
+    def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
+        from govcheck.numeric.affine import ScaleMap
+
+        return ScaleMap(values(self.factor), trainable=self.trainable)
+
+    def _size(self, at: At) -> Value:
+        a = at.norm("factor", "max") if self.trainable else ONE
+        return v_mul(absolute(self.factor), a)
+
+    def _floor(self, at: At) -> Expr:
+        a = at.floor("factor", "abs_min") if self.trainable else ONE
+        return mul(absolute(self.factor), a)
+
+    @bound("J", "upper", PRODUCT, tight="exact at the largest |a|")
+    def jacobian(self, at: At) -> Value:
+        """``J = s a Id``."""
+        return self._size(at)
+
+    @bound("sigma_J", "lower", PRODUCT, tight="exact at the smallest |a|")
+    def least_singular_value(self, at: At) -> Value:
+        """``J = s a Id``."""
+        return self._floor(at)
+
+    @bound("out", "upper", PRODUCT, tight="exact at the largest |a|")
+    def output(self, at: At) -> Value:
+        """``|s a| |X|_F``."""
+        return v_mul(self._size(at), at.frobenius)
+
+    @bound("out_spec", "upper", PRODUCT, tight="exact at the largest |a|", uses=("spectral",))
+    def output_spectral(self, at: At) -> Value:
+        """``|s a| |X|_2``."""
+        return v_mul(self._size(at), at.spectral)
+
+    @bound("out_inj", "lower", PRODUCT, tight="exact at the smallest |a|")
+    def output_injective(self, at: At) -> Value:
+        """``|s a| min |X v|``."""
+        return mul(self._floor(at), at.injective)
+
+    @bound("D", "upper", PRODUCT, tight="exact")
+    def parameter_derivative(self, at: At) -> Value:
+        """``D = s X`` as one column."""
+        return v_mul(absolute(self.factor), at.frobenius) if self.trainable else ZERO
+
+    @bound("xx", "upper", PRODUCT, tight="exact: linear in X")
+    def second_derivative(self, at: At) -> Value:
+        """Linear in X."""
+        return ZERO
+
+    @bound("xt", "upper", PRODUCT, tight="exact")
+    def mixed_derivative(self, at: At) -> Value:
+        """``s h K``."""
+        return absolute(self.factor) if self.trainable else ZERO
+
+    @bound("tt", "upper", PRODUCT, tight="exact: linear in a")
+    def parameter_second_derivative(self, at: At) -> Value:
+        """Linear in a."""
+        return ZERO
