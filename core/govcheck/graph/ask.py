@@ -1,0 +1,91 @@
+"""Ask a layer for its constants at a place of the network."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+from govcheck.bounds.answer import (
+    QUANTITIES,
+    UPPER,
+    LocalBound,
+    Ref,
+    Unknown,
+    Value,
+    v_best,
+)
+from govcheck.bounds.constants import Constants, LayerConstants, Mode, sense_of
+from govcheck.bounds.expr import ZERO
+from govcheck.plugin.layer import At, BoundSpec, Layer, answer, declared_bounds
+
+NO_PARAMETERS: Final = Ref("elementary", "a map without parameters")
+DEFAULT: Final = Ref("elementary", "0 is a lower bound")
+PARAMETER_QUANTITIES: Final = ("D", "xt", "tt")
+
+
+@cache
+def _declared(layer: type[Layer], mode: Mode) -> dict[str, list[tuple[str, BoundSpec]]]:
+    """Methods to ask for each quantity in this mode."""
+    found: dict[str, list[tuple[str, BoundSpec]]] = {}
+    for attribute, spec in declared_bounds(layer):
+        if not spec.uses & mode.leave_out:
+            found.setdefault(spec.quantity, []).append((attribute, spec))
+    result = {}
+    for quantity, methods in found.items():
+        printed = [m for m in methods if m[1].reading == "as_printed"]
+        corrected = [m for m in methods if m[1].reading != "as_printed"]
+        result[quantity] = printed if mode.printed and printed else corrected
+    return result
+
+
+def layer_constants(layer: Layer, at: At, mode: Mode) -> LayerConstants:
+    """The constants of one layer on the input set and parameter set of `at`.
+
+    The least of several answers to one question is taken. What a layer does not declare
+    is Unknown for upper bounds and 0 for lower ones.
+    """
+    declared = _declared(type(layer), mode)
+    bare = not layer.parameters(at.shape)
+    bounds: dict[str, LocalBound] = {}
+    for quantity in QUANTITIES:
+        bounds[quantity] = _one(layer, at, quantity, declared.get(quantity, []), bare)
+    out, spec = bounds["out"], bounds["out_spec"]
+    if not spec.known and out.known:
+        bounds["out_spec"] = _frobenius(out)
+    return Constants(at.node, bounds)
+
+
+def _one(
+    layer: Layer, at: At, quantity: str, methods: list[tuple[str, BoundSpec]], bare: bool
+) -> LocalBound:
+    sense = sense_of(quantity)
+    if quantity in PARAMETER_QUANTITIES and bare:
+        return LocalBound(
+            quantity, at.node, ZERO, sense, "no parameters", NO_PARAMETERS, (), "exact"
+        )
+    answers: list[tuple[Value, BoundSpec]] = [
+        (answer(layer, attribute, at), spec) for attribute, spec in methods
+    ]
+    if not answers:
+        return _missing(layer, at, quantity)
+    value = v_best([v for v, _ in answers], sense)
+    used = next((s for v, s in answers if v is value), answers[0][1])
+    if isinstance(value, Unknown):
+        value = value.located(at.node, quantity)
+        if sense == "lower":
+            value = ZERO
+    rule = f"declared by {layer.name}" if len(answers) == 1 else f"best bound of {layer.name}"
+    return LocalBound(quantity, at.node, value, sense, rule, used.reference, (), used.tight)
+
+
+def _missing(layer: Layer, at: At, quantity: str) -> LocalBound:
+    if quantity in UPPER:
+        reason = f"{layer.name} declares no bound of {quantity}"
+        value: Value = Unknown.because(reason).located(at.node, quantity)
+        return LocalBound(quantity, at.node, value, "upper", "not declared", DEFAULT)
+    return LocalBound(quantity, at.node, ZERO, "lower", "trivial", DEFAULT)
+
+
+def _frobenius(out: LocalBound) -> LocalBound:
+    ref = Ref("elementary", "|A|_2 <= |A|_F")
+    return LocalBound("out_spec", out.node, out.value, "upper", "Frobenius norm", ref, (out,))

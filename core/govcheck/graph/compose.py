@@ -1,0 +1,190 @@
+"""Walk a network and compose the bounds of its layers into those of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from govcheck.bounds.answer import Bound, Unknown, Value
+from govcheck.bounds.constants import TIGHT, LayerConstants, MapConstants, Mode, identity
+from govcheck.bounds.domain import Domain
+from govcheck.bounds.expr import ZERO, Expr
+from govcheck.bounds.rules import join, parallel_sum, sequential, tightened
+from govcheck.graph.ask import layer_constants
+from govcheck.graph.blocks import Block, Chain, Join, Leaf, Parallel, Repeat, Residual
+from govcheck.graph.reduction import Region, reduce
+from govcheck.plugin.layer import At, Shape
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """A map composed so far: its constants, and the shape of one output sample."""
+
+    constants: MapConstants
+    shape: Shape
+    injective_ones: Expr = ZERO
+
+
+@dataclass(eq=False)
+class Composer:
+    """Composes bounds under one mode and one parameter set.
+
+    Args:
+        samples: N.
+        domain: the parameter set.
+        mode: rules and knowledge to use.
+        local: filled with each layer's own constants, by node name.
+        upto: filled with the constants of the map from the network's input to the output
+            of each block of the outermost chain, by node name.
+    """
+
+    samples: Expr
+    domain: Domain
+    mode: Mode = TIGHT
+    local: dict[str, LayerConstants] = field(default_factory=dict)
+    upto: dict[str, MapConstants] = field(default_factory=dict)
+    _depth: int = 0
+
+    def start(
+        self,
+        shape: Shape,
+        frobenius: Value,
+        spectral: Value,
+        injective: Expr = ZERO,
+        injective_ones: Expr = ZERO,
+        premises: Mapping[str, Bound] | None = None,
+    ) -> Place:
+        """The identity on an input set given by norms of the sample matrix."""
+        if "spectral" in self.mode.leave_out:
+            spectral = frobenius
+        c = identity("input", frobenius, spectral, injective, premises or {})
+        return Place(c, shape, injective_ones)
+
+    def run(self, body: Chain, start: Place) -> Place:
+        """Compose a whole chain after `start`."""
+        here = start
+        self._depth += 1
+        try:
+            if body.linear:
+                for step in body.steps:
+                    here = self.advance(here, step.block)
+                    if self._depth == 1:
+                        self.upto[step.block.node] = here.constants
+            else:
+                for region in reduce(body):
+                    here = self._advance_region(here, region)
+                    if self._depth == 1:
+                        self.upto[region.node] = here.constants
+        finally:
+            self._depth -= 1
+        return here
+
+    def advance(self, f: Place, block: Block) -> Place:
+        """Compose one more block after `f`."""
+        match block:
+            case Leaf():
+                return self._leaf(f, block)
+            case Repeat():
+                from govcheck.graph.repeat import advance_repeat
+
+                return advance_repeat(self, f, block)
+            case Residual():
+                inner = self.run(block.body, self._inside(f))
+                skip = self._inside(f).constants
+                both = parallel_sum([skip, inner.constants], block.node)
+                return self._after(f, both, inner.shape, block.node)
+            case Parallel():
+                ends = [self.run(branch, self._inside(f)) for branch in block.branches]
+                return self._joined(f, block.join, ends, block.node)
+            case Join():
+                raise AssertionError("a join has several inputs; chains reduce it first")
+
+    def _leaf(self, f: Place, block: Leaf) -> Place:
+        at = At(
+            node=block.node,
+            shape=f.shape,
+            samples=self.samples,
+            frobenius=f.constants.value("out"),
+            spectral=f.constants.value("out_spec"),
+            injective=_known(f.constants.value("out_inj")),
+            injective_ones=f.injective_ones,
+            domain=self.domain,
+        )
+        own = layer_constants(block.layer, at, self.mode)
+        self.local[block.node] = own
+        return self._after(f, own, block.layer.shape(f.shape), block.node)
+
+    def _after(
+        self, f: Place, g: LayerConstants | MapConstants, shape: Shape, node: str
+    ) -> Place:
+        return Place(tightened(sequential(f.constants, g, node, self.mode)), shape)
+
+    def _inside(self, f: Place) -> Place:
+        """The identity on the output set of `f`: where the branches of a block begin."""
+        norms = {q: f.constants[q] for q in ("out", "out_spec", "out_inj")}
+        c = identity(
+            f.constants.node,
+            norms["out"].value,
+            norms["out_spec"].value,
+            norms["out_inj"].value,
+            norms,
+        )
+        return Place(c, f.shape, f.injective_ones)
+
+    def _joined(
+        self, f: Place, kind: Literal["sum", "concat"], ends: list[Place], node: str
+    ) -> Place:
+        both = join(kind, [e.constants for e in ends], node)
+        return self._after(f, both, joined_shape(kind, ends), node)
+
+    def _advance_region(self, f: Place, region: Region) -> Place:
+        """A piece of a chain with explicit edges: a block, parallel branches, or a tangle."""
+        if region.block is not None:
+            return self.advance(f, region.block)
+        if region.branches is not None:
+            ends = []
+            for branch in region.branches:
+                here = self._inside(f)
+                for inner in branch:
+                    here = self._advance_region(here, inner)
+                ends.append(here)
+            return self._joined(f, region.join, ends, region.node)
+        return self._tangle(f, region)
+
+    def _tangle(self, f: Place, region: Region) -> Place:
+        """Not series-parallel: bound the map to each node, paths sharing parameters."""
+        begin = self._inside(f)
+        done: dict[int, tuple[Place, frozenset[int]]] = {}
+        for index, block, sources in region.steps:
+            inputs = [done.get(s, (begin, frozenset())) for s in sources]
+            owners = frozenset().union(*(o for _, o in inputs))
+            if isinstance(block, Join):
+                separate = sum(len(o) for _, o in inputs) == len(owners)
+                both = join(
+                    block.join,
+                    [p.constants for p, _ in inputs],
+                    block.node,
+                    separate=separate,
+                )
+                place = Place(tightened(both), joined_shape(block.join, [p for p, _ in inputs]))
+            else:
+                place, owners = self.advance(inputs[0][0], block), owners | {index}
+            done[index] = (place, owners)
+        end = done[region.steps[-1][0]][0]
+        return self._after(f, end.constants, end.shape, region.node)
+
+
+def _known(value: Value) -> Expr:
+    return ZERO if isinstance(value, Unknown) else value
+
+
+def joined_shape(kind: str, ends: list[Place]) -> Shape:
+    first = ends[0].shape
+    if kind == "sum":
+        return first
+    total: Expr = ZERO
+    for e in ends:
+        total = total + e.shape[0]
+    return (total, *first[1:])
+
