@@ -15,7 +15,8 @@ from typing import Any
 
 from flint import arb, ctx, fmpq, fmpz
 
-from govcheck.bounds.expr import Enclosure, Expr, postorder
+from govcheck.bounds.expr import Enclosure, Expr
+from govcheck.bounds.walk import postorder
 
 PRECISION = 128
 MAX_STEPS = 100_000
@@ -210,27 +211,23 @@ def _complete_symmetric(degree: int, ratios: list[arb]) -> arb:
 
 
 def _recurrence(e: Expr, a: list[arb], env: Mapping[Expr, arb], values: dict[Expr, arb]) -> arb:
-    recurrence, index = e.payload
+    machine, index = e.payload
     steps = _count(a[0], e)
     if steps < 0:
         raise EvaluationError(f"a repeat count must not be negative, got {steps}")
-    shared = recurrence.cache_key(e.args)
-    state = values.get(shared)
-    if state is None:
-        balls = list(a[1:])
-        moving = recurrence.depends_on_state()
-        # what does not change from step to step is evaluated once
-        fixed: dict[Expr, arb] = {}
-        for _ in range(steps):
-            inner = dict(env)
-            inner.update(zip(recurrence.state, balls, strict=True))
-            memo = dict(fixed)
-            balls = [_run(u, inner, memo) for u in recurrence.update]
-            if not fixed:
-                fixed = {n: v for n, v in memo.items() if n not in moving}
-        state = balls
-        values[shared] = state
-    return state[index]  # type: ignore[no-any-return]
+    outputs = [machine.output(e.args, i) for i in range(len(machine.state))]
+    balls = list(a[1:])
+    moving = machine.depends_on_state()
+    # what does not change from step to step is evaluated once
+    fixed: dict[Expr, arb] = {}
+    for _ in range(steps):
+        inner = {**env, **dict(zip(machine.state, balls, strict=True))}
+        memo = dict(fixed)
+        balls = [_run(u, inner, memo) for u in machine.update]
+        fixed = fixed or {n: v for n, v in memo.items() if n not in moving}
+    # all states come out of one run; the others will be asked for as well
+    values.update(zip(outputs, balls, strict=True))
+    return values[outputs[index]]
 
 
 def upper(x: arb, digits: int = 6) -> Decimal:

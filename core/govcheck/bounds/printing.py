@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
-from govcheck.bounds.expr import Enclosure, Expr, Symbol, mul, node, num, postorder
+from govcheck.bounds.expr import Enclosure, Expr, Symbol, mul, node, num
+from govcheck.bounds.walk import postorder
 
-_GREEK: Final = frozenset(
+_LETTERS: Final = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
-    "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega".split()
+    "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"
 )
+_GREEK: Final = frozenset(_LETTERS.split())
 _SUM, _PRODUCT, _POWER, _ATOM = 1, 2, 3, 4
 
 

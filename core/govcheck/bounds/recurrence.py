@@ -28,9 +28,9 @@ from govcheck.bounds.expr import (
     mul,
     node,
     num,
-    postorder,
     power,
 )
+from govcheck.bounds.walk import postorder
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +57,9 @@ class Recurrence:
                 moving.add(e)
         return moving
 
-    def cache_key(self, args: tuple[Expr, ...]) -> Expr:
-        """One node that stands for all outputs of this recurrence with these arguments."""
-        return node("states", args, self)
+    def output(self, args: tuple[Expr, ...], index: int) -> Expr:
+        """The value of one state after the steps; `args` are the count and initial values."""
+        return node("recur", args, (self, index))
 
 
 def complete_symmetric(degree: ExprLike, *ratios: ExprLike) -> Expr:
@@ -104,11 +104,11 @@ def _h(k: Expr, t: Term) -> Expr:
 
 def _product(x: Term, y: Term) -> Sequence | None:
     """Termwise product of two sequences, where it is again of this kind."""
-    for a, b in ((x, y), (y, x)):
-        if len(a.ratios) == 1 and a.shift == 0:
-            r = a.ratios[0]
-            c = mul(a.coefficient, b.coefficient, power(r, b.shift))
-            return [Term(c, tuple(mul(r, s) for s in b.ratios), b.shift)]
+    for p, q in ((x, y), (y, x)):
+        if len(p.ratios) == 1 and p.shift == 0:
+            r = p.ratios[0]
+            factor = mul(p.coefficient, q.coefficient, power(r, q.shift))
+            return [Term(factor, tuple(mul(r, s) for s in q.ratios), q.shift)]
     if len(x.ratios) == len(y.ratios) == 2 and x.shift == y.shift == 1:
         (a, b), (c, d) = x.ratios, y.ratios
         k = mul(x.coefficient, y.coefficient)
@@ -285,4 +285,4 @@ def _as_recurrence(
         tuple(state[n][0] for n in wanted), tuple(state[n][2] for n in wanted)
     )
     args = (times, *(state[n][1] for n in wanted))
-    return {n: node("recur", args, (machine, wanted.index(n))) for n in names}
+    return {n: machine.output(args, wanted.index(n)) for n in names}

@@ -243,14 +243,16 @@ def _all(branches: Sequence[MapConstants], quantity: str) -> list[ComposedBound]
     return [b[quantity] for b in branches]
 
 
-def tightened(c: MapConstants) -> MapConstants:
+def tightened(c: MapConstants, mode: Mode) -> MapConstants:
     """Use that the operator norm is at most the Frobenius norm."""
     spec, out = c["out_spec"], c["out"]
-    if spec.value is out.value or not isinstance(spec.value, Expr | Unknown):
-        return c
-    best = v_best((spec.value, out.value), "upper")
+    if "spectral" in mode.leave_out:
+        best = out.value
+    else:
+        best = v_best((spec.value, out.value), "upper")
     if best is spec.value:
         return c
     ref = Ref("elementary", "|A|_2 <= |A|_F")
-    new = composed("out_spec", c.node, best, "smaller of two bounds", ref, (spec, out))
+    premises = (out,) if best is out.value else (spec, out)
+    new = composed("out_spec", c.node, best, "Frobenius norm", ref, premises)
     return Constants(c.node, {**c.bounds, "out_spec": new})

@@ -86,6 +86,7 @@ class Composer:
             case Leaf():
                 return self._leaf(f, block)
             case Repeat():
+                # the two modules need each other: a repeat composes its body
                 from govcheck.graph.repeat import advance_repeat
 
                 return advance_repeat(self, f, block)
@@ -118,7 +119,7 @@ class Composer:
     def _after(
         self, f: Place, g: LayerConstants | MapConstants, shape: Shape, node: str
     ) -> Place:
-        return Place(tightened(sequential(f.constants, g, node, self.mode)), shape)
+        return Place(tightened(sequential(f.constants, g, node, self.mode), self.mode), shape)
 
     def _inside(self, f: Place) -> Place:
         """The identity on the output set of `f`: where the branches of a block begin."""
@@ -167,7 +168,7 @@ class Composer:
                     block.node,
                     separate=separate,
                 )
-                place = Place(tightened(both), joined_shape(block.join, [p for p, _ in inputs]))
+                place = Place(tightened(both, self.mode), joined_shape(block.join, [p for p, _ in inputs]))
             else:
                 place, owners = self.advance(inputs[0][0], block), owners | {index}
             done[index] = (place, owners)
@@ -180,6 +181,7 @@ def _known(value: Value) -> Expr:
 
 
 def joined_shape(kind: str, ends: list[Place]) -> Shape:
+    """Shape of a sum, or of a concatenation along the first dimension."""
     first = ends[0].shape
     if kind == "sum":
         return first

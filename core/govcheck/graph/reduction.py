@@ -98,7 +98,7 @@ def _fork(
         and len(set(branch_of)) == len(sources)
         and all(s == start or s in inner for s in sources)
     ):
-        branches = []
+        branches: list[tuple[Region, ...]] = []
         for s in sources:
             if s == start:
                 branches.append(())
