@@ -1,0 +1,50 @@
+"""govcheck: what is provable about gradient descent on your network.
+
+    import govcheck as gc
+    a = gc.load("arch.yaml")
+    r = gc.analyze(a)
+    r.bounds["beta"].latex()
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from govcheck.analysis import Analysis as Analysis
+    from govcheck.analysis import analyze as analyze
+    from govcheck.analysis import with_mode as with_mode
+    from govcheck.bounds.answer import Bound as Bound
+    from govcheck.bounds.answer import Unknown as Unknown
+    from govcheck.errors import InputError as InputError
+    from govcheck.graph.architecture import Architecture as Architecture
+    from govcheck.loading import load as load
+    from govcheck.loading import loads as loads
+    from govcheck.plugin.registry import load_registry as load_registry
+
+__version__ = "0.1.0"
+
+_PUBLIC: Final = {
+    "Analysis": "govcheck.analysis",
+    "Architecture": "govcheck.graph.architecture",
+    "Bound": "govcheck.bounds.answer",
+    "InputError": "govcheck.errors",
+    "Unknown": "govcheck.bounds.answer",
+    "analyze": "govcheck.analysis",
+    "load": "govcheck.loading",
+    "load_registry": "govcheck.plugin.registry",
+    "loads": "govcheck.loading",
+    "with_mode": "govcheck.analysis",
+}
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'govcheck' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

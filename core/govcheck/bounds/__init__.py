@@ -1,0 +1,1 @@
+"""Symbolic bounds and the rules that compose them."""

@@ -42,8 +42,9 @@ class Mode:
 COARSE_KNOWLEDGE: Final = frozenset({"boundedness", "spectral"})
 TIGHT: Final = Mode("tight")
 COARSE: Final = Mode("coarse", leave_out=COARSE_KNOWLEDGE)
+SUMS: Final = Mode("sums", lemma81=True, leave_out=COARSE_KNOWLEDGE)
 PAPER: Final = Mode("paper", lemma81=True, printed=True, leave_out=COARSE_KNOWLEDGE)
-MODES: Final = {m.name: m for m in (TIGHT, COARSE, PAPER)}
+MODES: Final = {m.name: m for m in (TIGHT, COARSE, SUMS, PAPER)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -59,14 +59,17 @@ class Everything(Domain):
     """All parameters."""
 
     def norm(self, node: str, parameter: str, kind: NormKind) -> Value:
+        """See `Domain.norm`."""
         return Unknown.because(
             f"parameter {parameter} is unbounded on the set of all parameters"
         )
 
     def floor(self, node: str, parameter: str, kind: FloorKind) -> Expr:
+        """See `Domain.floor`."""
         return ZERO
 
     def describe(self) -> str:
+        """See `Domain.describe`."""
         return "all parameters"
 
 
@@ -78,12 +81,15 @@ class Ball(Domain):
     radii: dict[str, Expr] = field(default_factory=dict, hash=False)
 
     def norm(self, node: str, parameter: str, kind: NormKind) -> Value:
+        """See `Domain.norm`."""
         return self.radii.get(node, self.radius)
 
     def floor(self, node: str, parameter: str, kind: FloorKind) -> Expr:
+        """See `Domain.floor`."""
         return ZERO
 
     def describe(self) -> str:
+        """See `Domain.describe`."""
         return f"parameters of each layer with Euclidean norm at most {self.radius!r}"
 
 
@@ -96,10 +102,12 @@ class AroundInit(Domain):
     _facts: dict[Expr, WeightFact] = field(default_factory=dict, hash=False)
 
     def norm(self, node: str, parameter: str, kind: NormKind) -> Value:
+        """See `Domain.norm`."""
         # every kind is at most 1-Lipschitz in the Frobenius norm
         return self._symbol(node, parameter, kind) + self.radii.get(node, self.radius)
 
     def floor(self, node: str, parameter: str, kind: FloorKind) -> Expr:
+        """See `Domain.floor`."""
         value = self._symbol(node, parameter, kind) - self.radii.get(node, self.radius)
         return maximum(0, value)
 
@@ -115,7 +123,40 @@ class AroundInit(Domain):
         return s
 
     def describe(self) -> str:
+        """See `Domain.describe`."""
         return f"parameters of each layer within distance {self.radius!r} of the given weights"
 
     def facts(self) -> dict[Expr, WeightFact]:
+        """See `Domain.facts`."""
         return dict(self._facts)
+
+
+@dataclass(frozen=True)
+class EntriesWithin(Domain):
+    """Another set, with every entry of one layer's parameter at most R in absolute value."""
+
+    base: Domain
+    node: str
+    parameter: str
+    radius: Expr
+
+    def norm(self, node: str, parameter: str, kind: NormKind) -> Value:
+        """See `Domain.norm`."""
+        if (node, parameter, kind) == (self.node, self.parameter, "max"):
+            return self.radius
+        return self.base.norm(node, parameter, kind)
+
+    def floor(self, node: str, parameter: str, kind: FloorKind) -> Expr:
+        """See `Domain.floor`."""
+        return self.base.floor(node, parameter, kind)
+
+    def describe(self) -> str:
+        """See `Domain.describe`."""
+        return (
+            f"{self.base.describe()}, with every |entry| of {self.parameter} of {self.node} "
+            f"at most {self.radius!r}"
+        )
+
+    def facts(self) -> dict[Expr, WeightFact]:
+        """See `Domain.facts`."""
+        return self.base.facts()

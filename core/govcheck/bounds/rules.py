@@ -246,10 +246,8 @@ def _all(branches: Sequence[MapConstants], quantity: str) -> list[ComposedBound]
 def tightened(c: MapConstants, mode: Mode) -> MapConstants:
     """Use that the operator norm is at most the Frobenius norm."""
     spec, out = c["out_spec"], c["out"]
-    if "spectral" in mode.leave_out:
-        best = out.value
-    else:
-        best = v_best((spec.value, out.value), "upper")
+    frobenius_only = "spectral" in mode.leave_out
+    best = out.value if frobenius_only else v_best((spec.value, out.value), "upper")
     if best is spec.value:
         return c
     ref = Ref("elementary", "|A|_2 <= |A|_F")

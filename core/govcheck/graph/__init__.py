@@ -1,0 +1,1 @@
+"""Networks as nested blocks, and the walk that composes their bounds."""

@@ -37,6 +37,7 @@ class Composer:
         local: filled with each layer's own constants, by node name.
         upto: filled with the constants of the map from the network's input to the output
             of each block of the outermost chain, by node name.
+        shapes: filled with the shape of one input sample of each layer, by node name.
     """
 
     samples: Expr
@@ -44,6 +45,7 @@ class Composer:
     mode: Mode = TIGHT
     local: dict[str, LayerConstants] = field(default_factory=dict)
     upto: dict[str, MapConstants] = field(default_factory=dict)
+    shapes: dict[str, Shape] = field(default_factory=dict)
     _depth: int = 0
 
     def start(
@@ -114,6 +116,7 @@ class Composer:
         )
         own = layer_constants(block.layer, at, self.mode)
         self.local[block.node] = own
+        self.shapes[block.node] = f.shape
         return self._after(f, own, block.layer.shape(f.shape), block.node)
 
     def _after(
