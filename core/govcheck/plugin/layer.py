@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from govcheck.bounds.answer import LOWER, QUANTITIES, Ref, Sense, Unknown, Value
+from govcheck.bounds.answer import LOWER, QUANTITIES, Ref, Sense, Value
 from govcheck.bounds.domain import Domain, Everything, FloorKind, NormKind
-from govcheck.bounds.expr import ONE, ZERO, Expr, ExprLike, as_expr, mul
+from govcheck.bounds.expr import ONE, ZERO, Expr, ExprLike, mul
+from govcheck.plugin.guard import ask
 
 if TYPE_CHECKING:
     from torch import nn
@@ -163,7 +164,7 @@ class Layer(ABC):
             values: turns the layer's formulas into floats.
         """
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027 - overriding it is optional
         """Raise `ValueError` if the YAML parameters make no sense together."""
 
 
@@ -185,9 +186,8 @@ def declared_bounds(layer: type[Layer]) -> list[tuple[str, BoundSpec]]:
 
 
 def answer(layer: Layer, attribute: str, at: At) -> Value:
-    """Ask one question; numbers become formulas, Unknown keeps its reason."""
-    value = getattr(layer, attribute)(at)
-    return value if isinstance(value, Unknown) else as_expr(value)
+    """Ask one question; what goes wrong in the layer becomes Unknown, see `guard.ask`."""
+    return ask(layer, attribute, at)
 
 
 def same_dimension(a: Expr, b: Expr) -> bool:

@@ -1,0 +1,68 @@
+"""The built-in plugin: every public file of layers, costs, theorems and data contributes.
+
+There is no list to keep: a concrete class defined in one of these files is registered.
+Files and classes whose name starts with an underscore are helpers and are left out.
+"""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from importlib import import_module
+from types import ModuleType
+from typing import Any, TypeVar
+
+from govcheck.plugin import Cost, DataSource, Layer, hookimpl
+from govcheck.theorems.protocol import Theorem
+
+T = TypeVar("T")
+
+
+def modules(kind: str) -> list[ModuleType]:
+    """The public modules of ``govcheck_plugins.<kind>``, by name."""
+    package = import_module(f"govcheck_plugins.{kind}")
+    return [
+        import_module(f"{package.__name__}.{info.name}")
+        for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda i: i.name)
+        if not info.name.startswith("_")
+    ]
+
+
+def classes(module: ModuleType, base: type[T]) -> list[type[T]]:
+    """Concrete public subclasses of `base` defined in a module, in file order."""
+    return [value for value in vars(module).values() if _is_plugin(value, module, base)]
+
+
+def _is_plugin(value: Any, module: ModuleType, base: type) -> bool:
+    return (
+        isinstance(value, type)
+        and issubclass(value, base)
+        and value.__module__ == module.__name__
+        and not value.__name__.startswith("_")
+        and not inspect.isabstract(value)
+        and hasattr(value, "name")
+    )
+
+
+@hookimpl
+def govcheck_layers() -> list[type[Layer]]:
+    """Built-in layers."""
+    return [c for m in modules("layers") for c in classes(m, Layer)]  # type: ignore[type-abstract]
+
+
+@hookimpl
+def govcheck_costs() -> list[type[Cost]]:
+    """Built-in costs."""
+    return [c for m in modules("costs") for c in classes(m, Cost)]  # type: ignore[type-abstract]
+
+
+@hookimpl
+def govcheck_theorems() -> list[type[Theorem]]:
+    """Built-in theorems."""
+    return [c for m in modules("theorems") for c in classes(m, Theorem)]  # type: ignore[type-abstract]
+
+
+@hookimpl
+def govcheck_data() -> list[type[DataSource]]:
+    """Built-in data sources."""
+    return [c for m in modules("data") for c in classes(m, DataSource)]  # type: ignore[type-abstract]
