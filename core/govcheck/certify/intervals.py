@@ -66,8 +66,3 @@ class Range:
         with precision(4500):
             # the radius of `arb(x, radius)` is rounded up; the centre moves with it
             return arb(low + zero.rad(), radius)
-
-    def __mul__(self, factor: Fraction) -> Range:
-        """The interval times a non-negative number."""
-        return Range(self.low * factor, self.high * factor)
-

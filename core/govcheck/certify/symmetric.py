@@ -68,9 +68,12 @@ def lambda_min_lower(s: ArrayLike, error: Number = 0) -> Fraction:
         error: operator norm of the difference that is allowed for.
 
     Raises:
-        ValueError: if `s` is not a symmetric matrix of finite numbers.
+        ValueError: if `s` is not a symmetric matrix of finite numbers, or `error` is
+            negative or not finite.
     """
     matrix = _symmetric(s)
+    if not 0 <= error < float("inf"):
+        raise ValueError(f"the error must be a finite number that is at least 0, not {error}")
     with precision():
         b, exponent = scaled(matrix)
         unit = Fraction(2) ** exponent
