@@ -107,8 +107,7 @@ class Expr:
         """The value of a rational node."""
         if self.op != "num":
             raise ValueError(f"{self!r} is not a rational number")
-        value: Fraction = self.payload
-        return value
+        return Fraction(self.payload)
 
 
 _TABLE: Final[WeakValueDictionary[tuple[Any, ...], Expr]] = WeakValueDictionary()
@@ -160,9 +159,20 @@ def _is_nonneg(e: Expr) -> bool:
     return False
 
 
+def _short(value: Number) -> Number:
+    """The same number as an int where it is one; hashing a Fraction is slow."""
+    return value.numerator if value.denominator == 1 else value
+
+
+def _integer_power(value: Number, k: int) -> Number:
+    return value**k if k >= 0 and isinstance(value, int) else _short(Fraction(value) ** k)
+
+
 def num(value: Number | str) -> Expr:
     """A rational constant."""
-    return node("num", (), Fraction(value))
+    if type(value) is not int:
+        value = _short(Fraction(value))
+    return node("num", (), value)
 
 
 ZERO: Final = num(0)
@@ -206,38 +216,39 @@ def let(name: str, body: ExprLike, *, at_least: int = 16) -> Expr:
 
 def add(*terms: ExprLike) -> Expr:
     """Sum with like terms merged."""
-    const = Fraction(0)
-    coeff: dict[Expr, Fraction] = {}
+    const: Number = 0
+    coeff: dict[Expr, Number] = {}
     for raw in terms:
         for c, t in _terms(as_expr(raw)):
             if t is ONE:
                 const += c
             else:
-                coeff[t] = coeff.get(t, Fraction(0)) + c
+                coeff[t] = coeff.get(t, 0) + c
     kept = [(t, c) for t, c in coeff.items() if c != 0]
     if not kept:
         return num(const)
     if len(kept) == 1 and const == 0:
         return mul(num(kept[0][1]), kept[0][0])
-    return node("add", tuple(t for t, _ in kept), (const, *(c for _, c in kept)))
+    coefficients = (_short(const), *(_short(c) for _, c in kept))
+    return node("add", tuple(t for t, _ in kept), coefficients)
 
 
-def _terms(e: Expr) -> Iterator[tuple[Fraction, Expr]]:
+def _terms(e: Expr) -> Iterator[tuple[Number, Expr]]:
     if e.op == "num":
         yield e.payload, ONE
     elif e.op == "add":
         yield e.payload[0], ONE
         yield from zip(e.payload[1:], e.args, strict=True)
     elif e.op == "mul" and e.payload[0] != 1:
-        yield e.payload[0], _product(Fraction(1), dict(zip(e.args, e.payload[1:], strict=True)))
+        yield e.payload[0], _product(1, dict(zip(e.args, e.payload[1:], strict=True)))
     else:
-        yield Fraction(1), e
+        yield 1, e
 
 
 def mul(*factors: ExprLike) -> Expr:
     """Product with equal bases merged; a rational factor is distributed over one sum."""
-    const = Fraction(1)
-    powers: dict[Expr, Fraction] = {}
+    const: Number = 1
+    powers: dict[Expr, Number] = {}
     for raw in factors:
         e = as_expr(raw)
         if e.op == "num":
@@ -245,25 +256,25 @@ def mul(*factors: ExprLike) -> Expr:
         elif e.op == "mul":
             const *= e.payload[0]
             for b, x in zip(e.args, e.payload[1:], strict=True):
-                powers[b] = powers.get(b, Fraction(0)) + x
+                powers[b] = powers.get(b, 0) + x
         else:
-            powers[e] = powers.get(e, Fraction(0)) + 1
+            powers[e] = powers.get(e, 0) + 1
     return _product(const, powers)
 
 
-def _product(const: Fraction, powers: dict[Expr, Fraction]) -> Expr:
+def _product(const: Number, powers: dict[Expr, Number]) -> Expr:
     if const == 0:
         return ZERO
-    kept: dict[Expr, Fraction] = {}
+    kept: dict[Expr, Number] = {}
     for b, x in powers.items():
         if x == 0:
             continue
         if b.op == "num" and x.denominator == 1:
-            const *= b.payload ** int(x)
+            const *= _integer_power(b.payload, int(x))
         elif b.op == "fn" and b.payload == "abs" and x.denominator == 1 and x % 2 == 0:
-            kept[b.args[0]] = kept.get(b.args[0], Fraction(0)) + x
+            kept[b.args[0]] = kept.get(b.args[0], 0) + x
         else:
-            kept[b] = kept.get(b, Fraction(0)) + x
+            kept[b] = kept.get(b, 0) + x
     kept = {b: x for b, x in kept.items() if x != 0}
     if not kept:
         return num(const)
@@ -272,8 +283,8 @@ def _product(const: Fraction, powers: dict[Expr, Fraction]) -> Expr:
         if x == 1 and const == 1:
             return b
         if x == 1 and b.op == "add":
-            return node("add", b.args, tuple(const * c for c in b.payload))
-    return node("mul", tuple(kept), (const, *kept.values()))
+            return node("add", b.args, tuple(_short(const * c) for c in b.payload))
+    return node("mul", tuple(kept), (_short(const), *map(_short, kept.values())))
 
 
 def power(base: ExprLike, exponent: ExprLike) -> Expr:
@@ -293,7 +304,7 @@ def power(base: ExprLike, exponent: ExprLike) -> Expr:
     return _rational_power(b, x.payload)
 
 
-def _rational_power(b: Expr, x: Fraction) -> Expr:
+def _rational_power(b: Expr, x: Number) -> Expr:
     if x == 0:
         return ONE
     if x == 1:
@@ -305,27 +316,27 @@ def _rational_power(b: Expr, x: Fraction) -> Expr:
     if b.op == "mul":
         const, exponents = b.payload[0], b.payload[1:]
         if x.denominator == 1:
-            return mul(num(const**int(x)), _product(
-                Fraction(1), {a: e * x for a, e in zip(b.args, exponents, strict=True)}))
+            powers = {a: e * x for a, e in zip(b.args, exponents, strict=True)}
+            return _product(_integer_power(const, int(x)), powers)
         if const > 0:
-            inside: dict[Expr, Fraction] = {}
+            inside: dict[Expr, Number] = {}
             outside: list[Expr] = [_number_power(const, x)]
             for a, e in zip(b.args, exponents, strict=True):
                 if a.nonneg:
-                    outside.append(_product(Fraction(1), {a: e * x}))
+                    outside.append(_product(1, {a: e * x}))
                 elif e.denominator == 1 and e % 2 == 0:
-                    outside.append(_product(Fraction(1), {absolute(a): e * x}))
+                    outside.append(_product(1, {absolute(a): e * x}))
                 else:
                     inside[a] = e
             if inside:
-                outside.append(node("mul", (_product(Fraction(1), inside),), (Fraction(1), x)))
+                outside.append(node("mul", (_product(1, inside),), (1, x)))
             return mul(*outside)
-    return node("mul", (b,), (Fraction(1), x))
+    return node("mul", (b,), (1, x))
 
 
-def _number_power(value: Fraction, x: Fraction) -> Expr:
+def _number_power(value: Number, x: Number) -> Expr:
     if x.denominator == 1:
-        return num(value ** int(x))
+        return num(_integer_power(value, int(x)))
     if value < 0:
         raise ValueError(f"{value} ** {x} is not a real number")
     if value == 0:
@@ -347,8 +358,8 @@ def _number_power(value: Fraction, x: Fraction) -> Expr:
         inner_power = Fraction(x.numerator, 2)
         whole_part = inner_power.numerator // 2
         return mul(outer, num(whole**whole_part), node(
-            "mul", (num(whole),), (Fraction(1), inner_power - whole_part)))
-    return node("mul", (num(value),), (Fraction(1), x))
+            "mul", (num(whole),), (1, inner_power - whole_part)))
+    return node("mul", (num(value),), (1, x))
 
 
 def _square_part(n: int) -> tuple[int, int]:
@@ -393,9 +404,9 @@ def absolute(e: ExprLike) -> Expr:
         parts = [num(abs(x.payload[0]))]
         for b, k in zip(x.args, x.payload[1:], strict=True):
             if k.denominator == 1:
-                parts.append(_product(Fraction(1), {absolute(b): k}))
+                parts.append(_product(1, {absolute(b): k}))
             else:
-                parts.append(_product(Fraction(1), {b: k}))
+                parts.append(_product(1, {b: k}))
         return mul(*parts)
     if (-x).nonneg:
         return -x

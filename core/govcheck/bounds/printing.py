@@ -224,7 +224,7 @@ def _show_product(e: Expr, style: _Style) -> tuple[str, int]:
     if not below and not lower:
         if len(above) == 1 and not upper and not sign:
             factor = top[0]
-            if factor.op == "mul" and factor.payload == (Fraction(1), Fraction(1, 2)):
+            if factor.op == "mul" and factor.payload == (1, Fraction(1, 2)):
                 return above[0], _ATOM
             return above[0], _POWER
         return sign + style.times([*upper, *above]), rank
@@ -238,7 +238,7 @@ def _show_product(e: Expr, style: _Style) -> tuple[str, int]:
 
 
 def _factor(base: Expr, exponent: Fraction) -> Expr:
-    return base if exponent == 1 else node("mul", (base,), (Fraction(1), exponent))
+    return base if exponent == 1 else node("mul", (base,), (1, exponent))
 
 
 def _show_factor(f: Expr, style: _Style) -> str:
