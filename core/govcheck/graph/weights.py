@@ -1,9 +1,9 @@
-"""Initial weights drawn with numpy, and the numbers about given weights that bounds use."""
+"""Initial weights drawn with numpy, and what bounds around them need to know of them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod, sqrt
 from typing import Final
@@ -12,20 +12,23 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
-from govcheck.bounds.evaluate import EvaluationError, evaluate
+from govcheck.bounds.domain import WeightFact
+from govcheck.bounds.evaluate import EvaluationError, evaluate, free_symbols
 from govcheck.bounds.expr import Expr
-from govcheck.certify.intervals import Range
-from govcheck.certify.matrices import frobenius, spectral_facts
+from govcheck.certify.weight_facts import worst_weight_facts
 from govcheck.errors import InputError, Problem
-from govcheck.graph.architecture import InitSpec
-from govcheck.graph.blocks import NOWHERE, Mark
+from govcheck.graph.architecture import Architecture, InitSpec
+from govcheck.graph.blocks import NOWHERE, Chain, Leaf, Mark, Repeat, children
 from govcheck.plugin.layer import Layer, Parameter, Shape
 
 Array = NDArray[np.float64]
 Weights = dict[tuple[str, str], Array]
 
 MAX_PARAMETERS = 2**27
-"""Largest number of entries of one parameter."""
+"""Largest number of entries of all parameters together."""
+
+MAX_LAYERS = 100_000
+"""Largest number of layers, copies counted."""
 
 _FACTORS: Final = ("factor", "scale")
 
@@ -38,13 +41,130 @@ class Placed:
         node: its name, unique among all copies of repeated blocks.
         layer: the plugin instance.
         shape: shape of one input sample.
+        leaf: its name in the architecture, shared by the copies of a repeated block.
         mark: where it was written.
     """
 
     node: str
     layer: Layer
     shape: Shape
+    leaf: str = ""
     mark: Mark = NOWHERE
+
+
+def placed_layers(
+    body: Chain, shapes: Mapping[str, Shape], values: Mapping[Expr, arb]
+) -> list[Placed]:
+    """All layers in order, with each copy in a repeat by itself.
+
+    A copy is named after the layer and its place, such as ``affine[2]``, or ``affine[2,0]``
+    for the first copy inside the third copy of an outer block.
+
+    Args:
+        body: the network.
+        shapes: shape of one input sample of each layer.
+        values: a ball for each symbol in the repeat counts.
+
+    Raises:
+        InputError: if a repeat count has no value, is no whole number or is too large.
+    """
+    budget = iter(range(MAX_LAYERS))
+    return list(_unroll(body, shapes, values, (), budget))
+
+
+def _unroll(
+    body: Chain,
+    shapes: Mapping[str, Shape],
+    values: Mapping[Expr, arb],
+    place: tuple[int, ...],
+    budget: Iterator[int],
+) -> Iterator[Placed]:
+    for step in body.steps:
+        block = step.block
+        if isinstance(block, Leaf):
+            if next(budget, None) is None:
+                raise InputError(
+                    Problem(
+                        "too-many-layers",
+                        f"the network has more than {MAX_LAYERS} layers with weights of their own",
+                        str(block.mark),
+                        "choose smaller repeat counts",
+                    )
+                )
+            name = f"{block.node}[{','.join(map(str, place))}]" if place else block.node
+            yield Placed(name, block.layer, shapes[block.node], block.node, block.mark)
+        elif isinstance(block, Repeat):
+            for i in range(_times(block, values)):
+                yield from _unroll(block.body, shapes, values, (*place, i), budget)
+        else:
+            for inner in children(block):
+                yield from _unroll(inner, shapes, values, place, budget)
+
+
+def _times(block: Repeat, values: Mapping[Expr, arb]) -> int:
+    try:
+        count = evaluate(block.times, values)
+        whole = count.unique_fmpz()
+        if whole is not None and count.is_exact() and whole >= 0:
+            return int(whole)
+        cause = f"it is {count}, not a whole number that is at least 0"
+    except EvaluationError as error:
+        cause = str(error)
+    raise InputError(
+        Problem(
+            "repeat-count",
+            f"the repeat count {block.times!r} of {block.node} cannot be used: {cause}",
+            str(block.mark),
+            "give its symbols values",
+        )
+    )
+
+
+def fact_values(
+    arch: Architecture,
+    facts: Mapping[Expr, WeightFact],
+    shapes: Mapping[str, Shape],
+    values: Mapping[Expr, arb],
+) -> dict[Expr, arb]:
+    """Values of the symbols that stand for numbers about the initial weights.
+
+    For a layer in a repeat it is the worst over the copies. As long as a size or a repeat
+    count has no value there are no weights and no numbers.
+
+    Args:
+        arch: the architecture, with how its weights are drawn.
+        facts: what each symbol stands for.
+        shapes: shape of one input sample of each layer.
+        values: a ball for each valued symbol.
+
+    Raises:
+        InputError: as `placed_layers` and `initial_weights`.
+    """
+    if not facts or any(free_symbols(t, values) for t in _repeat_counts(arch.body)):
+        return {}
+    wanted = {fact.node for fact in facts.values()}
+    placed = [p for p in placed_layers(arch.body, shapes, values) if p.leaf in wanted]
+    sizes = [d for p in placed for q in p.layer.parameters(p.shape) for d in (*q.shape, *p.shape)]
+    if any(free_symbols(d, values) for d in sizes):
+        return {}
+    weights = initial_weights(placed, values, arch.init)
+    copies: dict[tuple[str, str], list[Array]] = {}
+    for p in placed:
+        for q in p.layer.parameters(p.shape):
+            copies.setdefault((p.leaf, q.name), []).append(weights[p.node, q.name])
+    return {
+        symbol: worst_weight_facts(copies[fact.node, fact.parameter], fact.kind)
+        for symbol, fact in facts.items()
+        if (fact.node, fact.parameter) in copies
+    }
+
+
+def _repeat_counts(body: Chain) -> Iterator[Expr]:
+    for step in body.steps:
+        if isinstance(step.block, Repeat):
+            yield step.block.times
+        for inner in children(step.block):
+            yield from _repeat_counts(inner)
 
 
 def initial_weights(
@@ -76,6 +196,7 @@ def initial_weights(
     """
     std, problems = _settings(init, values)
     weights: Weights = {}
+    entries = 0
     for place in placed:
         try:
             parameters = place.layer.parameters(place.shape)
@@ -91,6 +212,18 @@ def initial_weights(
                 )
             )
             continue
+        entries += sum(map(prod, shapes.values()))
+        if entries > MAX_PARAMETERS:
+            problems.append(
+                Problem(
+                    "too-many-weights",
+                    f"the weights up to {place.node} have {entries} entries, above the limit of "
+                    f"{MAX_PARAMETERS}",
+                    str(place.mark),
+                    "choose smaller sizes",
+                )
+            )
+            break
         fans = [prod(s[1:]) for s in shapes.values() if len(s) >= 2]
         fan = fans[0] if fans else inputs
         for name, shape in shapes.items():
@@ -131,13 +264,7 @@ def _settings(init: InitSpec, values: Mapping[Expr, arb]) -> tuple[float, list[P
 
 
 def _shape(parameter: Parameter, node: str, values: Mapping[Expr, arb]) -> tuple[int, ...]:
-    shape = tuple(_size(e, f"{node}.{parameter.name}", values) for e in parameter.shape)
-    if prod(shape) > MAX_PARAMETERS:
-        raise EvaluationError(
-            f"{node}.{parameter.name} has {prod(shape)} entries, above the limit of "
-            f"{MAX_PARAMETERS}"
-        )
-    return shape
+    return tuple(_size(e, f"{node}.{parameter.name}", values) for e in parameter.shape)
 
 
 def _size(dimension: Expr, what: str, values: Mapping[Expr, arb]) -> int:
@@ -176,66 +303,3 @@ def _draw(
     if name == "bias" and method == "torch":
         return draw.uniform(-1 / sqrt(fan), 1 / sqrt(fan), shape)
     return np.zeros(shape)
-
-
-def weight_facts(array: NDArray[np.float64], kind: str) -> arb:
-    """Enclosure of one number about a given parameter.
-
-    An array of more than two dimensions counts as the matrix with its first dimension as
-    rows, a vector as one column.
-
-    Args:
-        array: the parameter, finite.
-        kind: ``spectral`` (operator norm), ``frobenius``, ``max`` (largest absolute entry),
-            ``sigma_min`` (surjectivity modulus ``min |W^T v|`` over unit v, 0 if W has more
-            rows than columns) or ``abs_min`` (smallest absolute entry).
-
-    Raises:
-        ValueError: for another kind, entries that are not finite, or `abs_min` of nothing.
-    """
-    matrix = _as_matrix(array)
-    match kind:
-        case "spectral":
-            return spectral_facts(matrix, "norm").sigma_max.ball
-        case "frobenius":
-            return frobenius(matrix)
-        case "max":
-            return arb(float(np.abs(matrix).max(initial=0.0)))
-        case "sigma_min":
-            return _surjectivity(matrix).ball
-        case "abs_min":
-            if not matrix.size:
-                raise ValueError("an empty array has no smallest entry")
-            return arb(float(np.abs(matrix).min()))
-    raise ValueError(f"no number {kind!r} about weights")
-
-
-def worst_weight_facts(arrays: Iterable[NDArray[np.float64]], kind: str) -> arb:
-    """The same for all copies of a repeated layer: the largest norm, the smallest floor.
-
-    Raises:
-        ValueError: as `weight_facts`, or if there is no array.
-    """
-    found = [weight_facts(a, kind) for a in arrays]
-    if not found:
-        raise ValueError("there is no array")
-    result = found[0]
-    for x in found[1:]:
-        result = result.min(x) if kind in ("sigma_min", "abs_min") else result.max(x)
-    return result
-
-
-def _as_matrix(array: NDArray[np.float64]) -> Array:
-    if array.ndim == 0:
-        matrix = array.reshape(1, 1)
-    else:
-        matrix = array.reshape(array.shape[0], prod(array.shape[1:]))
-    if not np.isfinite(matrix).all():
-        raise ValueError("the weights have entries that are not finite numbers")
-    return matrix
-
-
-def _surjectivity(matrix: Array) -> Range:
-    if matrix.shape[0] > matrix.shape[1]:
-        return Range.point(0)
-    return spectral_facts(matrix, "sigma_min").surjectivity

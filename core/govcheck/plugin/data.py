@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    TargetArray = NDArray[np.int64] | NDArray[np.float64]
+
 MAX_ENTRIES = 2**27
 """Largest number of input entries (1 GiB in float64) that a data set may have."""
 
@@ -29,7 +31,7 @@ class Dataset:
     """
 
     x: NDArray[np.float64]
-    y: NDArray[np.int64] | NDArray[np.float64]
+    y: TargetArray
     source: str
     sha256: str
     seed: int | None = None
@@ -131,24 +133,15 @@ def _numbers(array: NDArray[Any], name: str) -> NDArray[np.float64]:
     return numbers
 
 
-@dataclass(frozen=True, eq=False)
-class Targets:
-    """What the cost compares the outputs with.
-
-    Args:
-        values: labels, shape ``(N,)``, for a classification cost, else ``(N, outputs)``.
-        description: what was done to the data's y, one line.
-    """
-
-    values: NDArray[np.int64] | NDArray[np.float64]
-    description: str
-
-
-def targets(data: Dataset, outputs: int, classification: bool) -> Targets:
+def targets(data: Dataset, outputs: int, classification: bool) -> tuple[TargetArray, str]:
     """Bring the data's y to the form the cost takes.
 
     Labels become one-hot rows padded with zeros, or +1 and -1 (even and odd labels) for a
     network with one output. A classification cost keeps the labels.
+
+    Returns:
+        Labels, shape ``(N,)``, for a classification cost, else shape ``(N, outputs)``; and
+        one line saying what was done.
 
     Raises:
         DataError: if y cannot serve this network and cost; the text says what can.
@@ -167,17 +160,19 @@ def targets(data: Dataset, outputs: int, classification: bool) -> Targets:
                 f"output{'s' if outputs != 1 else ''}; give it at least {classes}{alone}"
             )
         if classification:
-            return Targets(data.y, f"labels 0 to {classes - 1} of {outputs} classes")
+            return data.y, f"labels 0 to {classes - 1} of {outputs} classes"
         rows = np.zeros((len(data.y), outputs))
         rows[np.arange(len(data.y)), data.y.astype(np.int64)] = 1.0
         padding = outputs - classes
         tail = f", {padding} columns of zeros" if padding else ""
-        return Targets(rows, f"one-hot rows for {classes} classes{tail}")
+        return rows, f"one-hot rows for {classes} classes{tail}"
     signs = np.where(data.y % 2 == 0, 1.0, -1.0).reshape(-1, 1)
-    return Targets(signs, "+1 for even labels, -1 for odd labels")
+    return signs, "+1 for even labels, -1 for odd labels"
 
 
-def _real_targets(data: Dataset, outputs: int, classification: bool) -> Targets:
+def _real_targets(
+    data: Dataset, outputs: int, classification: bool
+) -> tuple[TargetArray, str]:
     if classification:
         raise DataError(
             "the cost takes class labels, but y holds real targets; use a square cost or "
@@ -189,4 +184,4 @@ def _real_targets(data: Dataset, outputs: int, classification: bool) -> Targets:
             f"y has {width} number{'s' if width != 1 else ''} for each sample, but the network "
             f"has {outputs} output{'s' if outputs != 1 else ''}; make them equal"
         )
-    return Targets(data.y, f"{width} real target{'s' if width != 1 else ''} for each sample")
+    return data.y, f"{width} real target{'s' if width != 1 else ''} for each sample"
