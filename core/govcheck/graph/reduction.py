@@ -45,14 +45,16 @@ def reduce(body: Chain) -> tuple[Region, ...]:
     last = len(body.steps) - 1
     useful = nx.ancestors(g, last) | {last}
     g = g.subgraph(useful).copy()
-    # immediate post-dominators: where all ways out of a node meet again
-    meets = nx.immediate_dominators(g.reverse(copy=True), last)
-    return tuple(_series(body, g, meets, INPUT, last, frozenset(useful)))
+    return tuple(_series(body, g, INPUT, last, frozenset(useful)))
 
 
 def _series(
-    body: Chain, g: nx.DiGraph, meets: dict[int, int], start: int, end: int, inside: frozenset[int]
+    body: Chain, g: nx.DiGraph, start: int, end: int, inside: frozenset[int]
 ) -> list[Region]:
+    """Regions from `start` to `end`, the last node of `inside`, using nodes of `inside` only."""
+    # immediate post-dominators: where all ways out of a node meet again; those of a branch
+    # are not those of the whole graph, since other branches leave from the same start
+    meets = nx.immediate_dominators(g.subgraph(inside | {start}).reverse(copy=True), end)
     regions: list[Region] = []
     here = start
     while here != end:
@@ -65,7 +67,7 @@ def _series(
             continue
         meet = meets[here]
         interior = _between(g, here, meet, inside)
-        regions.append(_fork(body, g, meets, here, meet, interior))
+        regions.append(_fork(body, g, here, meet, interior))
         here = meet
     return regions
 
@@ -82,7 +84,7 @@ def _between(g: nx.DiGraph, start: int, end: int, inside: frozenset[int]) -> fro
 
 
 def _fork(
-    body: Chain, g: nx.DiGraph, meets: dict[int, int], start: int, end: int, inner: frozenset[int]
+    body: Chain, g: nx.DiGraph, start: int, end: int, inner: frozenset[int]
 ) -> Region:
     block = body.steps[end].block
     sources = body.steps[end].sources
@@ -104,8 +106,8 @@ def _fork(
                 branches.append(())
                 continue
             own = frozenset(n for n, i in parts.items() if i == parts[s])
-            branches.append(tuple(_series(body, g, meets, start, s, own)))
+            branches.append(tuple(_series(body, g, start, s, own)))
         return Region(block.node, branches=tuple(branches), join=block.join)
-    order = [n for n in nx.topological_sort(g) if n in inner or n == end]
+    order = nx.topological_sort(g.subgraph(inner | {end}))
     steps = tuple((n, body.steps[n].block, body.steps[n].sources) for n in order)
     return Region(block.node, steps=steps)
