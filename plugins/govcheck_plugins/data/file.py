@@ -59,9 +59,10 @@ class File(DataSource):
             raise DataError(f"{path} cannot be read: {error}") from error
         if self.n > len(x):
             raise DataError(f"{path} has {len(x)} samples, fewer than n={self.n}")
+        if self.n and len(x) == len(y):
+            x, y = x[: self.n], y[: self.n]
         try:
-            keep = self.n or len(x)
-            return dataset(x[:keep], self._typed(y[:keep]), shape, str(self.path))
+            return dataset(x, self._typed(y), shape, self.path)
         except DataError as error:
             raise DataError(f"{path}: {error}") from None
 
