@@ -17,6 +17,7 @@ from govcheck.bounds.answer import (
 from govcheck.bounds.constants import MapConstants
 from govcheck.bounds.expr import ONE, ZERO, Expr, let, maximum
 from govcheck.plugin.cost import Cost, CostAt
+from govcheck.plugin.guard import ask
 
 SECTION5: Final = Ref("govcheck theory", "bound calculus, section 5")
 COR43: Final = Ref("M", "Cor 4.3")
@@ -64,18 +65,19 @@ def loss_bounds(net: MapConstants, cost: Cost, at: CostAt) -> dict[str, Composed
             value = let(name, value)
         b[name] = ComposedBound(name, "loss", value, sense, rule, ref, premises)
 
-    level = cost.level(at, net.value("out"))
+    level = ask(cost, "level", at, net.value("out"))
     put("alpha", level, f"{cost.name} on outputs of bounded norm", cost.reference, net["out"])
+    declared = f"declared by {cost.name}"
     place = CostAt(at.samples, at.outputs, at.target_norm, b["alpha"].value)
-    put("Gamma_1", cost.gradient(place), f"declared by {cost.name}", cost.reference, b["alpha"])
-    put("Gamma_2", cost.curvature(place), f"declared by {cost.name}", cost.reference)
+    put("Gamma_1", ask(cost, "gradient", place), declared, cost.reference, b["alpha"])
+    put("Gamma_2", ask(cost, "curvature", place), declared, cost.reference)
     g1, g2, d, tt = b["Gamma_1"], b["Gamma_2"], net["D"], net["tt"]
     beta = v_add(v_mul(g2.value, v_square(d.value)), v_mul(g1.value, tt.value))
     put("beta", beta, "beta = Gamma_2 D^2 + Gamma_1 tt", COR43, g2, d, g1, tt)
     put("lipschitz", v_mul(g1.value, d.value), "chain rule", SECTION5, g1, d)
     put("eta", _inverse(b["beta"].value), "1/beta", THM21, b["beta"], sense="lower")
-    put("mu_gamma", cost.pl(place), f"declared by {cost.name}", cost.reference, sense="lower")
-    put("kappa_gamma", cost.slope(place), f"declared by {cost.name}", cost.reference, sense="lower")
+    put("mu_gamma", ask(cost, "pl", place), declared, cost.reference, sense="lower")
+    put("kappa_gamma", ask(cost, "slope", place), declared, cost.reference, sense="lower")
     put(
         "mu",
         v_mul(b["mu_gamma"].value, v_square(net.value("sigma_D"))),

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from govcheck.plugin.inspection import RESERVED
 from govcheck.plugin.registry import GROUP, load_registry
+from govcheck.spec.names import COMBINATORS
 
 GOOD = """
 from dataclasses import dataclass
@@ -265,6 +267,10 @@ def test_a_bad_class_is_set_aside_and_its_siblings_kept(case, plugin, bystander)
     assert (broken.plugin, broken.stage) == ("bad", "class")
     assert text in broken.error
     assert set(found.layers) == {"bystander_layer", "good_layer"}
+
+
+def test_all_keys_that_are_no_layers_are_reserved():
+    assert set(COMBINATORS) < RESERVED
 
 
 def test_costs_theorems_and_data_are_checked_too(plugin, bystander):
