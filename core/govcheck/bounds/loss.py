@@ -59,10 +59,7 @@ def loss_bounds(net: MapConstants, cost: Cost, at: CostAt) -> dict[str, Composed
         *premises: ComposedBound,
         sense: Sense = "upper",
     ) -> None:
-        if isinstance(value, Unknown):
-            value = value.located(cost.name, name)
-        else:
-            value = let(name, value)
+        value = value.located(cost.name, name) if isinstance(value, Unknown) else let(name, value)
         b[name] = ComposedBound(name, "loss", value, sense, rule, ref, premises)
 
     level = ask(cost, "level", at, net.value("out"))
