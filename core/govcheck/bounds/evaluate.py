@@ -249,8 +249,12 @@ def _outward(x: arb, digits: int, *, up: bool) -> Decimal:
     final = Context(prec=digits, rounding=mode, Emax=10**15, Emin=-(10**15))
     if fmpz(man) == 0:
         return Decimal(0)
+    if abs(int(exp)) <= 4096:
+        # both integers are exact and division rounds once, in the right direction
+        top, bottom = int(man) << max(0, int(exp)), 1 << max(0, -int(exp))
+        return final.divide(Decimal(top), Decimal(bottom))
     scale = wide.power(Decimal(2), Decimal(int(exp)))
     product = wide.multiply(Decimal(int(man)), scale)
     # Decimal's power may be off by one unit in the 60th digit in either direction
-    slack = wide.multiply(abs(product), Decimal("1e-55")) if int(exp) < 0 or int(exp) > 150 else 0
+    slack = wide.multiply(abs(product), Decimal("1e-55"))
     return final.plus(wide.add(product, slack if up else -slack))
