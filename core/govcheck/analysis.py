@@ -258,11 +258,12 @@ def data_values(data: Data) -> dict[Expr, arb]:
 
 
 def _add_weight_facts(a: Analysis) -> None:
-    if not a.domain.facts():
+    wanted = {s: fact for s, fact in a.domain.facts().items() if s not in a.env}
+    if not wanted:
         return
     from govcheck.graph.weights import fact_values
 
-    a.env.update(fact_values(a.architecture, a.domain.facts(), a.shapes, a.env))
+    a.env.update(fact_values(a.architecture, wanted, a.shapes, a.env))
 
 
 def decide(a: Analysis, registry: Registry) -> list[Verdict]:
@@ -291,7 +292,7 @@ def with_mode(a: Analysis, mode: str) -> Analysis:
     """The same analysis composed under another mode; data and values are shared."""
     chosen = MODES[mode]
     net, composer = _compose(a.architecture, chosen, a.domain)
-    return replace(
+    other = replace(
         a,
         mode=chosen,
         network=net,
@@ -301,3 +302,5 @@ def with_mode(a: Analysis, mode: str) -> Analysis:
         verdicts=[],
         _memo={},
     )
+    _add_weight_facts(other)
+    return other

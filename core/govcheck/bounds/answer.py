@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Union
 
 from govcheck.bounds.expr import (
@@ -20,6 +20,7 @@ from govcheck.bounds.expr import (
 )
 
 Sense = Literal["upper", "lower"]
+CauseKind = Literal["", "unbounded", "not smooth", "undeclared", "not PL"]
 
 UPPER: tuple[str, ...] = ("out", "out_spec", "J", "D", "xx", "xt", "tt")
 LOWER: tuple[str, ...] = ("sigma_J", "sigma_D", "out_inj")
@@ -54,11 +55,21 @@ class Ref:
 
 @dataclass(frozen=True)
 class Cause:
-    """The layer at which an answer is lost, and why."""
+    """The layer at which an answer is lost, and why.
+
+    Args:
+        node: the layer.
+        quantity: what it was asked for.
+        reason: for people.
+        kind: for decisions: a parameter is ``unbounded`` on the set, a map is ``not smooth``
+            (its derivative jumps), a layer leaves the question ``undeclared``, a cost is
+            ``not PL``; empty where none of these is known.
+    """
 
     node: str
     quantity: str
     reason: str
+    kind: CauseKind = ""
 
 
 MAX_CAUSES = 6
@@ -77,14 +88,19 @@ class Unknown:
     more: int = 0
 
     @staticmethod
-    def because(reason: str, *, node: str = "", quantity: str = "") -> Unknown:
+    def because(
+        reason: str, *, node: str = "", quantity: str = "", kind: CauseKind = ""
+    ) -> Unknown:
         """An Unknown with one cause; the core fills in node and quantity."""
-        return Unknown((Cause(node, quantity, reason),))
+        return Unknown((Cause(node, quantity, reason, kind),))
 
     def located(self, node: str, quantity: str) -> Unknown:
         """The same answer with empty places filled in."""
         return Unknown(
-            tuple(Cause(c.node or node, c.quantity or quantity, c.reason) for c in self.causes),
+            tuple(
+                replace(c, node=c.node or node, quantity=c.quantity or quantity)
+                for c in self.causes
+            ),
             self.more,
         )
 

@@ -61,7 +61,8 @@ class Everything(Domain):
     def norm(self, node: str, parameter: str, kind: NormKind) -> Value:
         """See `Domain.norm`."""
         return Unknown.because(
-            f"parameter {parameter} is unbounded on the set of all parameters"
+            f"parameter {parameter} is unbounded on the set of all parameters",
+            kind="unbounded",
         )
 
     def floor(self, node: str, parameter: str, kind: FloorKind) -> Expr:

@@ -81,7 +81,7 @@ def _one(
 def _missing(layer: Layer, at: At, quantity: str) -> LocalBound:
     if quantity in UPPER:
         reason = f"{layer.name} declares no bound of {quantity}"
-        value: Value = Unknown.because(reason).located(at.node, quantity)
+        value: Value = Unknown.because(reason, kind="undeclared").located(at.node, quantity)
         return LocalBound(quantity, at.node, value, "upper", "not declared", DEFAULT)
     return LocalBound(quantity, at.node, ZERO, "lower", "trivial", DEFAULT)
 

@@ -41,7 +41,8 @@ class CrossEntropy(Cost):
     def pl(self, at: CostAt) -> Value:
         """There is none."""
         return Unknown.because(
-            "cross-entropy is not PL: (1-e^{-c})^2/c -> 0 as c -> 0 (erratum E9); use kappa"
+            "cross-entropy is not PL: (1-e^{-c})^2/c -> 0 as c -> 0 (erratum E9); use kappa",
+            kind="not PL",
         )
 
     def slope(self, at: CostAt) -> Value:
