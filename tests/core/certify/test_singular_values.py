@@ -226,3 +226,28 @@ def test_large_matrix_stays_quick_and_resolves_its_floor():
     assert abs(float(facts.sigma_min.low) / computed[-1] - 1) < 1e-7
     assert 0 < facts.floor < 1e-6 * computed[-1]
     assert facts.rank == 784
+
+
+@pytest.mark.parametrize("wrong", [
+    lambda u, s, vt: (2 * u, s / 2, vt),
+    lambda u, s, vt: (u / 2, 2 * s, vt),
+    lambda u, s, vt: (u, s / 2, 2 * vt),
+    lambda u, s, vt: (u, 2 * s, vt / 2),
+    lambda u, s, vt: (u, 2 * s, vt),
+    lambda u, s, vt: (u, s / 2, vt),
+    lambda u, s, vt: (u, s * [1, 1, 1, 0], vt),
+    lambda u, s, vt: (u, s * [0, 1, 1, 1], vt),
+    lambda u, s, vt: (u[:, ::-1], s, vt),
+    lambda u, s, vt: (0 * u, s, vt),
+])
+def test_each_part_of_the_decomposition_is_checked(monkeypatch, wrong):
+    """Factors that are not orthonormal, or that do not give the matrix back."""
+    a = np.random.default_rng(6).standard_normal((6, 4))
+    truth = reference(a)
+    right = np.linalg.svd
+    monkeypatch.setattr(
+        np.linalg, "svd", lambda b, full_matrices: wrong(*right(b, full_matrices=full_matrices))
+    )
+    found = singular.extremes(a)
+    assert found.largest.low <= truth[0] <= found.largest.high
+    assert found.smallest.low <= truth[-1] <= found.smallest.high

@@ -81,6 +81,15 @@ def test_witness_may_be_any_matrix(monkeypatch):
         assert lambda_max_upper(s) >= 3
 
 
+@pytest.mark.parametrize("t", [0.9, 1.0, 1.5, 2.9])
+def test_a_shift_that_is_too_large_proves_nothing(monkeypatch, t):
+    s = np.array([[2.0, 1.0], [1.0, 2.0]]) / 4
+    for factor in (np.zeros((2, 2)), np.eye(2) / 2, np.array([[0.6, 0.0], [0.3, 0.1]])):
+        monkeypatch.setattr(np.linalg, "cholesky", lambda a, f=factor: f)
+        # the eigenvalues are 1/4 and 3/4
+        assert symmetric.shifted_witness(s, t / 4) <= Fraction(1, 4)
+
+
 def test_without_any_witness_a_trivial_bound_is_left(monkeypatch):
     def broken(a):
         raise np.linalg.LinAlgError("no")
