@@ -75,13 +75,13 @@ class Problems:
         self.file = file
         self.text = text
         self._found: dict[tuple[int, int, str, str], Problem] = {}
-        self._more = 0
+        self._dropped: set[tuple[int, int, str, str]] = set()
 
     def __bool__(self) -> bool:
         return bool(self._found)
 
     def __len__(self) -> int:
-        return len(self._found) + self._more
+        return len(self._found) + len(self._dropped)
 
     @property
     def full(self) -> bool:
@@ -106,17 +106,16 @@ class Problems:
 
     def _keep(self, key: tuple[int, int, str, str], problem: Problem) -> None:
         if self.full and key not in self._found:
-            self._more += 1
+            self._dropped.add(key)
         else:
             self._found.setdefault(key, problem)
 
     def error(self) -> InputError:
         """All of them as an exception."""
         found = [self._found[k] for k in sorted(self._found)]
-        if self._more:
-            found.append(
-                Problem("too-many", f"{self._more} more problems are not shown", self.file)
-            )
+        if self._dropped:
+            more = f"{len(self._dropped)} more problems are not shown"
+            found.append(Problem("too-many", more, self.file))
         return InputError(found)
 
     def check(self) -> None:
@@ -231,6 +230,8 @@ def _build(events: Iterator[yaml.Event], problems: Problems) -> Node | None:
             assert mark is not None and end is not None
             made = ScalarNode(event.value, event.style in (None, ""), mark.line + 1,
                               mark.column + 1, mark.index, end.index)
+            if mark.index == end.index:
+                _to_colon(made, problems.text)
         elif isinstance(event, yaml.CollectionStartEvent):
             mark = event.start_mark
             assert mark is not None
@@ -266,6 +267,21 @@ def _build(events: Iterator[yaml.Event], problems: Problems) -> Node | None:
         if not isinstance(made, ScalarNode):
             stack.append(made)
     return root
+
+
+def _to_colon(empty: ScalarNode, text: str) -> None:
+    """Move an empty value behind the last word before it: the parsers differ in flow style."""
+    at = empty.start
+    while at > 0 and text[at - 1] in " \t\r\n":
+        at -= 1
+    gap = text[at : empty.start]
+    breaks = gap.count("\n")
+    if breaks:
+        empty.line -= breaks
+        empty.column = at - max(text.rfind("\n", 0, at), text.rfind("\r", 0, at))
+    else:
+        empty.column -= len(gap)
+    empty.start = empty.end = at
 
 
 def _attach(parent: ListNode | MapNode, made: Node) -> None:
