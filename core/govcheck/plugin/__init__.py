@@ -3,12 +3,12 @@
 from govcheck.bounds.answer import Ref as Ref
 from govcheck.bounds.answer import Unknown as Unknown
 from govcheck.bounds.answer import Value as Value
-from govcheck.plugin.activation import NO_SMOOTHNESS as NO_SMOOTHNESS
 from govcheck.plugin.activation import TABLE as TABLE
 from govcheck.plugin.activation import Activation as Activation
 from govcheck.plugin.activation import Scalar as Scalar
+from govcheck.plugin.activation import kink as kink
+from govcheck.plugin.activation import require_positive as require_positive
 from govcheck.plugin.activation import scalar as scalar
-from govcheck.plugin.activation import symmetric_floor as symmetric_floor
 from govcheck.plugin.cost import Cost as Cost
 from govcheck.plugin.cost import CostAt as CostAt
 from govcheck.plugin.data import Dataset as Dataset

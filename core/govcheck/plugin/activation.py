@@ -1,13 +1,17 @@
-"""Elementwise activations: a layer plugin gives five constants, this class the bounds."""
+"""Elementwise activations: a layer plugin gives scalar constants, this class the bounds."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from govcheck.bounds.answer import Ref, Unknown, Value, v_add, v_mul
-from govcheck.bounds.expr import ZERO, Expr, ExprLike, absolute, as_expr, maximum, minimum, sqrt
+from govcheck.bounds.answer import Ref, Unknown, Value, merge_unknown, v_add, v_mul
+from govcheck.bounds.evaluate import evaluate
+from govcheck.bounds.expr import ZERO, Expr, ExprLike, absolute, as_expr, maximum, sqrt
+from govcheck.bounds.walk import symbols_of
 from govcheck.plugin.layer import At, Layer, Values, bound
 
 if TYPE_CHECKING:
@@ -18,20 +22,26 @@ TABLE = Ref("govcheck theory", "layer constants, activation table")
 
 @dataclass(frozen=True)
 class Scalar:
-    """Facts about a scalar function phi.
+    """Facts about a scalar function phi on the whole line; `scalar` fills in defaults.
 
     Args:
         at_zero: ``phi(0)``.
         slope_low, slope_high: infimum and supremum of ``phi'`` (its sector).
-        curvature: supremum of ``|phi''|``; for phi with Lipschitz derivative the Lipschitz
-            constant of ``phi'``; Unknown with the reason where there is none.
+        steepest: supremum of ``|phi'|``.
+        flattest: infimum of ``|phi'|``, or a lower bound of it.
+        growth: a bound of ``|phi(x) - phi(0)| / |x|``, at most `steepest`.
+        curvature: Lipschitz constant of ``phi'``, which is ``sup|phi''|`` where phi'' exists
+            everywhere; Unknown with the reason where there is none.
         value: supremum of ``|phi|``, Unknown when unbounded.
-        third: supremum of ``|phi'''|`` (almost everywhere), Unknown when there is none.
+        third: Lipschitz constant of ``phi''``, Unknown where phi'' jumps or is unbounded.
     """
 
     at_zero: Expr
-    slope_low: Expr
-    slope_high: Expr
+    slope_low: Value
+    slope_high: Value
+    steepest: Value
+    flattest: Expr
+    growth: Value
     curvature: Value
     value: Value
     third: Value
@@ -40,29 +50,82 @@ class Scalar:
 def scalar(
     *,
     at_zero: ExprLike = 0,
-    slope: tuple[ExprLike, ExprLike],
+    slope: tuple[ExprLike | Unknown, ExprLike | Unknown],
     curvature: ExprLike | Unknown,
     value: ExprLike | Unknown | None = None,
     third: ExprLike | Unknown | None = None,
+    steepest: ExprLike | Unknown | None = None,
+    flattest: ExprLike | None = None,
+    growth: ExprLike | Unknown | None = None,
 ) -> Scalar:
-    """Collect the constants of an activation; omitted ones are Unknown."""
+    """Collect the constants of an activation.
 
-    def known(x: ExprLike | Unknown | None, why: str) -> Value:
-        if x is None:
-            return Unknown.because(why)
-        return x if isinstance(x, Unknown) else as_expr(x)
-
+    An omitted `value` or `third` is Unknown; `steepest`, `flattest` and `growth` follow
+    from the sector when they are omitted.
+    """
+    low, high = (_known(s) for s in slope)
+    steep = _steepest(low, high) if steepest is None else _known(steepest)
     return Scalar(
-        as_expr(at_zero),
-        as_expr(slope[0]),
-        as_expr(slope[1]),
-        known(curvature, "no bound of the second derivative is known"),
-        known(value, "the activation is unbounded"),
-        known(third, "no bound of the third derivative is known"),
+        at_zero=as_expr(at_zero),
+        slope_low=low,
+        slope_high=high,
+        steepest=steep,
+        flattest=_flattest(low, high) if flattest is None else as_expr(flattest),
+        growth=steep if growth is None else _known(growth),
+        curvature=_known(curvature),
+        value=_known(value, "the activation is unbounded"),
+        third=_known(third, "no Lipschitz constant of the second derivative is known"),
     )
 
 
-NO_SMOOTHNESS = "has a kink: its derivative jumps, so no smoothness constant exists"
+def _known(x: ExprLike | Unknown | None, why: str = "") -> Value:
+    if x is None:
+        return Unknown.because(why)
+    return x if isinstance(x, Unknown) else as_expr(x)
+
+
+def _steepest(low: Value, high: Value) -> Value:
+    unknown = merge_unknown((low, high))
+    if unknown:
+        return unknown
+    assert isinstance(low, Expr) and isinstance(high, Expr)
+    a, b = absolute(low), absolute(high)
+    if not symbols_of(a, b):
+        # one of two long closed forms reads better than their maximum
+        x, y = evaluate(a, {}), evaluate(b, {})
+        if x < y:
+            return b
+        if y < x:
+            return a
+    return maximum(a, b)
+
+
+def _flattest(low: Value, high: Value) -> Expr:
+    if isinstance(low, Expr) and low.nonneg:
+        return low
+    if isinstance(high, Expr) and (-high).nonneg:
+        return -high
+    return ZERO
+
+
+def kink(name: str, where: str = "0") -> Unknown:
+    """The curvature of an activation whose derivative jumps: there is none, and why."""
+    return Unknown.because(
+        f"{name} has a kink at {where}: its derivative jumps there, "
+        "so no smoothness constant exists",
+        kind="not smooth",
+    )
+
+
+def require_positive(layer: str, **parameters: Expr) -> None:
+    """Refuse parameters that are known not to be positive; symbols pass.
+
+    Raises:
+        ValueError: naming the layer, the parameter and its value.
+    """
+    for key, value in parameters.items():
+        if not symbols_of(value) and not evaluate(value, {}) > 0:
+            raise ValueError(f"{key} of {layer} must be positive, not {value!r}")
 
 
 class Activation(Layer):
@@ -77,44 +140,41 @@ class Activation(Layer):
         """``phi`` in torch, elementwise, differentiable twice where phi is."""
 
     def slope_floor(self, radius: Expr) -> Expr:
-        """Infimum of ``|phi'|`` on ``[-radius, radius]``; the global one by default."""
-        c = self.constants()
-        if c.slope_low.nonneg:
-            return c.slope_low
-        if (-c.slope_high).nonneg:
-            return -c.slope_high
-        return ZERO
+        """Lower bound of ``|phi'|`` on ``[-radius, radius]``, falling with the radius >= 0."""
+        return _constants(self).flattest
+
+    def slope_ceiling(self, radius: Expr) -> Value:
+        """Upper bound of ``|phi'|`` on ``[-radius, radius]``."""
+        return _constants(self).steepest
+
+    def growth(self, radius: Expr) -> Value:
+        """Upper bound of ``|phi(x) - phi(0)| / |x|`` on ``[-radius, radius]``."""
+        return _constants(self).growth
 
     def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
         from govcheck.numeric.modules import Elementwise
 
-        return Elementwise(lambda x: self.apply(x, values), self.name)
+        return Elementwise(partial(self.apply, values=values), self.name)
 
-    def _slope(self) -> Expr:
-        c = self.constants()
-        return maximum(absolute(c.slope_low), absolute(c.slope_high))
-
-    @bound("J", "upper", TABLE, tight="exact: attained where |phi'| is largest")
+    @bound("J", "upper", TABLE, tight="attained or approached where |phi'| is largest")
     def jacobian(self, at: At) -> Value:
         """The Jacobian is diagonal with entries ``phi'``."""
-        return self._slope()
+        return _on_entries(at, self.slope_ceiling, _constants(self).steepest)
 
-    @bound("sigma_J", "lower", TABLE, tight="exact on the set |entry| <= radius")
+    @bound("sigma_J", "lower", TABLE)
     def least_slope(self, at: At) -> Value:
         """Smallest ``|phi'|`` on the entries the input can have (operator norm bounds them)."""
-        if isinstance(at.spectral, Unknown):
-            return Activation.slope_floor(self, ZERO)
-        return self.slope_floor(at.spectral)
+        return _on_entries(at, self.slope_floor, _constants(self).flattest)
 
     @bound("D", "upper", TABLE, tight="exact: no parameters")
     def parameter_derivative(self, at: At) -> Value:
         """There are no parameters."""
         return ZERO
 
-    @bound("xx", "upper", TABLE, tight="exact: attained where |phi''| is largest")
+    @bound("xx", "upper", TABLE, tight="attained or approached where |phi''| is largest")
     def second_derivative(self, at: At) -> Value:
-        """``|phi''| h**2`` entrywise, largest with h in one coordinate."""
-        return self.constants().curvature
+        """``phi'' h k`` entrywise, largest with h and k in one coordinate."""
+        return _constants(self).curvature
 
     @bound("xt", "upper", TABLE, tight="exact: no parameters")
     def mixed_derivative(self, at: At) -> Value:
@@ -127,17 +187,30 @@ class Activation(Layer):
         return ZERO
 
     @bound("out", "upper", TABLE)
-    def output_by_slope(self, at: At) -> Value:
-        """``|phi(x)| <= |phi(0)| + sup|phi'| |x|`` in the Frobenius norm."""
-        offset = absolute(self.constants().at_zero) * sqrt(at.entries)
-        return v_add(v_mul(self._slope(), at.frobenius), offset)
+    def output_by_growth(self, at: At) -> Value:
+        """``|phi(X)| <= |phi(0)| sqrt(entries) + growth |X|`` in the Frobenius norm."""
+        growth = _on_entries(at, self.growth, _constants(self).growth)
+        offset = v_mul(absolute(_constants(self).at_zero), sqrt(at.entries))
+        return v_add(v_mul(growth, at.frobenius), offset)
 
     @bound("out", "upper", TABLE, uses=("boundedness",))
     def output_by_range(self, at: At) -> Value:
         """A bounded activation has bounded output whatever comes in."""
-        return v_mul(self.constants().value, sqrt(at.entries))
+        return v_mul(_constants(self).value, sqrt(at.entries))
 
 
-def symmetric_floor(value_at_radius: Expr, slope_high: ExprLike) -> Expr:
-    """`slope_floor` of a phi whose ``phi'`` is even, positive and falls with ``|x|``."""
-    return minimum(value_at_radius, slope_high)
+@lru_cache(maxsize=1024)
+def _constants(activation: Activation) -> Scalar:
+    # a deep network asks equal layers the same thing many thousand times
+    return activation.constants()
+
+
+def _on_entries(at: At, local: Callable[[Expr], Value], whole_line: Value) -> Value:
+    """A bound on the entries the input can have; where they are unbounded, on the line."""
+    radius = at.frobenius if isinstance(at.spectral, Unknown) else at.spectral
+    if isinstance(radius, Expr):
+        return local(radius)
+    if isinstance(whole_line, Expr):
+        return whole_line
+    # why the input is unbounded is part of the reason
+    return merge_unknown((whole_line, radius)) or whole_line

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
-from govcheck.bounds.expr import ONE, Expr, function, sqrt
+from govcheck.bounds.expr import Expr, function, sqrt
 from govcheck.plugin import Activation, Scalar, Values, scalar
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Tanh(Activation):
     """tanh: phi(x) = tanh x.
 
-    ``sup|phi''| = 4/(3 sqrt 3)`` where ``tanh x = 1/sqrt 3``; ``sup|phi'''| = 2`` at 0.
+    ``sup phi' = 1`` at 0, ``sup|phi''| = 4/(3 sqrt 3)`` where ``tanh x = 1/sqrt 3``,
+    ``sup|phi'''| = 2`` at 0; phi' is even and falls with ``|x|``.
     """
 
     name: ClassVar[str] = "tanh"
@@ -26,7 +27,9 @@ class Tanh(Activation):
         return scalar(slope=(0, 1), curvature=Fraction(4, 3) / sqrt(3), value=1, third=2)
 
     def slope_floor(self, radius: Expr) -> Expr:
-        return ONE / function("cosh", radius) ** 2
+        # 1/cosh(r)^2, written so that a huge radius gives 0 rather than overflow
+        decay = function("exp", -2 * radius)
+        return 4 * decay / (1 + decay) ** 2
 
     def apply(self, x: Tensor, values: Values) -> Tensor:
         return x.tanh()

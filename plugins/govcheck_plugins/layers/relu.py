@@ -1,0 +1,27 @@
+"""relu."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from govcheck.plugin import Activation, Scalar, Values, kink, scalar
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Relu(Activation):
+    """relu: phi(x) = max(x, 0).
+
+    The slope is 0 on the left and 1 on the right.
+    """
+
+    name: ClassVar[str] = "relu"
+
+    def constants(self) -> Scalar:
+        return scalar(slope=(0, 1), curvature=kink("relu"))
+
+    def apply(self, x: Tensor, values: Values) -> Tensor:
+        return x.relu()
