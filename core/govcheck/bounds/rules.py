@@ -69,7 +69,10 @@ def sequential(f: MapConstants, g: Constants[Any], node: str, mode: Mode) -> Map
         v_mul(g.value("xx"), v_square_of(f, "J")), v_mul(g.value("J"), f.value("xx"))
     )
     b.put("xx", xx, "chain rule, second order", SEQUENTIAL, g["xx"], f["J"], g["J"], f["xx"])
-    (_sequential_by_products if mode.lemma81 else _sequential_sharp)(b, f, g)
+    if mode.lemma81:
+        _sequential_by_products(b, f, g, mode)
+    else:
+        _sequential_sharp(b, f, g)
     return Constants(node, b.bounds)
 
 
@@ -83,15 +86,7 @@ def _sequential_sharp(b: _Builder, f: MapConstants, g: Constants[Any]) -> None:
     b.put(
         "D", v_rss(through, g.value("D")), "block row", SEQUENTIAL, g["J"], f["D"], g["D"]
     )
-    b.put(
-        "sigma_D",
-        v_rss(v_mul(g.value("sigma_J"), f.value("sigma_D")), g.value("sigma_D")),
-        "D D^T is a sum over layers; Weyl",
-        WEYL,
-        g["sigma_J"],
-        f["sigma_D"],
-        g["sigma_D"],
-    )
+    _sigma_d(b, f, g)
     upstream = v_add(
         v_mul(g.value("xx"), f.value("J"), f.value("D")), v_mul(g.value("J"), f.value("xt"))
     )
@@ -124,20 +119,38 @@ def _sequential_sharp(b: _Builder, f: MapConstants, g: Constants[Any]) -> None:
     )
 
 
-def _sequential_by_products(b: _Builder, f: MapConstants, g: Constants[Any]) -> None:
-    through = v_mul(g.value("J"), f.value("D"))
-    b.put(
-        "D", v_add(through, g.value("D")), "sum of products", LEMMA81, g["J"], f["D"], g["D"]
-    )
+def _sigma_d(b: _Builder, f: MapConstants, g: Constants[Any]) -> None:
     b.put(
         "sigma_D",
-        v_add(v_mul(g.value("sigma_J"), f.value("sigma_D")), g.value("sigma_D")),
-        "sum of products, as printed",
+        v_rss(v_mul(g.value("sigma_J"), f.value("sigma_D")), g.value("sigma_D")),
+        "D D^T is a sum over layers; Weyl",
         WEYL,
         g["sigma_J"],
         f["sigma_D"],
         g["sigma_D"],
     )
+
+
+def _sequential_by_products(
+    b: _Builder, f: MapConstants, g: Constants[Any], mode: Mode
+) -> None:
+    through = v_mul(g.value("J"), f.value("D"))
+    b.put(
+        "D", v_add(through, g.value("D")), "sum of products", LEMMA81, g["J"], f["D"], g["D"]
+    )
+    if mode.printed:
+        # the printed sum is above sigma(DF) for most matrices (E2): not a bound
+        b.put(
+            "sigma_D",
+            v_add(v_mul(g.value("sigma_J"), f.value("sigma_D")), g.value("sigma_D")),
+            "sum of products, as printed",
+            WEYL,
+            g["sigma_J"],
+            f["sigma_D"],
+            g["sigma_D"],
+        )
+    else:
+        _sigma_d(b, f, g)
     xt = v_add(
         v_mul(g.value("xx"), f.value("J"), f.value("D")),
         v_mul(g.value("J"), f.value("xt")),

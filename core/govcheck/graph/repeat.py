@@ -68,7 +68,8 @@ def advance_repeat(composer: Composer, f: Place, block: Repeat) -> Place:
 
 
 def _squared(quantity: str, mode: Mode) -> bool:
-    return quantity in SQUARED and not mode.lemma81
+    summed = mode.printed if quantity == "sigma_D" else mode.lemma81
+    return quantity in SQUARED and not summed
 
 
 def _unlet(e: Expr) -> Expr:
