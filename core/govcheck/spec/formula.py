@@ -204,7 +204,9 @@ class _Parser:
             self.take()
             args.append(self.sum())
         if self.word.kind == "end":
-            raise FormulaError("formula", "this '(' is not closed", opening.offset)
+            raise FormulaError("formula", "this '(' is not closed", opening.offset,
+                               'add \')\'; inside { } or [ ] of YAML a formula with a comma '
+                               'needs quotes: "max(a, b)"')
         if self.word.text != ")":
             raise self.unexpected()
         self.take()

@@ -24,7 +24,7 @@ MAX_PROBLEMS: Final = 500
 LOADER: Final[type[Any]] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _FORBIDDEN = re.compile(
-    "[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+    "[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 
@@ -89,9 +89,9 @@ class Problems:
         return len(self._found) >= MAX_PROBLEMS
 
     def add(
-        self, code: str, message: str, at: Node | None, hint: str = "", offset: int = 0
+        self, code: str, message: str, at: Node | None, hint: str = "", offset: int = -1
     ) -> None:
-        """Record a problem at a node, `offset` characters into its text."""
+        """Record a problem at a node, or `offset` characters into its text."""
         line, column = (1, 1) if at is None else self.place(at, offset)
         self.at(code, message, line, column, hint)
 
@@ -131,9 +131,9 @@ class Problems:
         """The place of a node."""
         return Mark(self.file, at.line, at.column)
 
-    def place(self, at: Node, offset: int = 0) -> tuple[int, int]:
-        """Line and column of a character of a scalar, folding and quotes undone."""
-        if not isinstance(at, ScalarNode) or offset < 0:
+    def place(self, at: Node, offset: int = -1) -> tuple[int, int]:
+        """Line and column of a node, or of one character of a scalar's text."""
+        if not isinstance(at, ScalarNode) or offset < 0 or not at.text:
             return at.line, at.column
         raw = self.text[at.start : at.end]
         index = _raw_index(raw, at.text, offset)
@@ -148,7 +148,7 @@ def advance(text: str, line: int, column: int) -> tuple[int, int]:
 
 def _raw_index(raw: str, value: str, offset: int) -> int:
     """Where character `offset` of a scalar's value is in its source; 0 if unclear."""
-    found = raw.find(value) if value else -1
+    found = raw.find(value)
     if found >= 0:
         return found + offset
     wanted = len("".join(value[:offset].split()))

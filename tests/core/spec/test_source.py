@@ -74,6 +74,7 @@ def test_text_of_more_than_one_megabyte(registry):
         (b"\x89PNG\r\n\x1a\n", "encoding", "1:1"),
         ("govcheck: 1\n".encode("utf-16"), "binary", "1:4"),
         (b"govcheck: 1\nname: a\x07b\n", "not-text", "2:8"),
+        ("govcheck: 1\nname: a\ufeffb\n".encode(), "not-text", "2:8"),
     ],
 )
 def test_binary_files(tmp_path, registry, raw, code, place):
