@@ -10,10 +10,12 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from govcheck.bounds.answer import Unknown, Value
-from govcheck.bounds.expr import ZERO, Expr, maximum, sym
+from govcheck.bounds.answer import Sense, Unknown, Value
+from govcheck.bounds.expr import ONE, ZERO, Expr, maximum, mul, sym
 
-NormKind = Literal["spectral", "frobenius", "max"]
+NormKind = str
+"""``spectral``, ``frobenius``, ``max``, or a kind that the layer itself defines."""
+
 FloorKind = Literal["sigma_min", "abs_min"]
 
 NORM_TEXT: Final[dict[str, str]] = {
@@ -22,24 +24,42 @@ NORM_TEXT: Final[dict[str, str]] = {
     "max": "largest absolute entry",
     "sigma_min": "surjectivity modulus",
     "abs_min": "smallest absolute entry",
+    "operator": "operator norm of the linear map",
 }
+_SHORT: Final = {"spectral": "2", "frobenius": "F", "operator": "op"}
 
 
 @dataclass(frozen=True)
 class WeightFact:
-    """A number to be computed from the given weights: one norm of one parameter."""
+    """A number to be computed from the given weights: one norm of one parameter.
+
+    Args:
+        node: name of the layer.
+        parameter: name of the parameter.
+        kind: which norm or floor.
+        sense: whether the number is used as an upper or as a lower bound.
+    """
 
     node: str
     parameter: str
     kind: str
+    sense: Sense = "upper"
 
 
 class Domain(ABC):
     """A set of parameters, the product of one set for each layer."""
 
     @abstractmethod
-    def norm(self, node: str, parameter: str, kind: NormKind) -> Value:
-        """Supremum over the set of a norm of one parameter of the layer `node`."""
+    def norm(self, node: str, parameter: str, kind: NormKind, slope: Expr = ONE) -> Value:
+        """Supremum over the set of a norm of one parameter of the layer `node`.
+
+        Args:
+            node: name of the layer.
+            parameter: name of the parameter.
+            kind: which norm; one that only the layer knows is computed from given weights
+                by `Layer.parameter_norm`.
+            slope: the norm is at most this times the Frobenius norm.
+        """
 
     @abstractmethod
     def floor(self, node: str, parameter: str, kind: FloorKind) -> Expr:
@@ -58,7 +78,7 @@ class Domain(ABC):
 class Everything(Domain):
     """All parameters."""
 
-    def norm(self, node: str, parameter: str, kind: NormKind) -> Value:
+    def norm(self, node: str, parameter: str, kind: NormKind, slope: Expr = ONE) -> Value:
         """See `Domain.norm`."""
         return Unknown.because(
             f"parameter {parameter} is unbounded on the set of all parameters",
@@ -81,9 +101,9 @@ class Ball(Domain):
     radius: Expr
     radii: dict[str, Expr] = field(default_factory=dict, hash=False)
 
-    def norm(self, node: str, parameter: str, kind: NormKind) -> Value:
+    def norm(self, node: str, parameter: str, kind: NormKind, slope: Expr = ONE) -> Value:
         """See `Domain.norm`."""
-        return self.radii.get(node, self.radius)
+        return mul(slope, self.radii.get(node, self.radius))
 
     def floor(self, node: str, parameter: str, kind: FloorKind) -> Expr:
         """See `Domain.floor`."""
@@ -102,25 +122,27 @@ class AroundInit(Domain):
     radii: dict[str, Expr] = field(default_factory=dict, hash=False)
     _facts: dict[Expr, WeightFact] = field(default_factory=dict, hash=False)
 
-    def norm(self, node: str, parameter: str, kind: NormKind) -> Value:
+    def norm(self, node: str, parameter: str, kind: NormKind, slope: Expr = ONE) -> Value:
         """See `Domain.norm`."""
-        # every kind is at most 1-Lipschitz in the Frobenius norm
-        return self._symbol(node, parameter, kind) + self.radii.get(node, self.radius)
+        given = self._symbol(node, parameter, kind, "upper")
+        return given + mul(slope, self.radii.get(node, self.radius))
 
     def floor(self, node: str, parameter: str, kind: FloorKind) -> Expr:
         """See `Domain.floor`."""
-        value = self._symbol(node, parameter, kind) - self.radii.get(node, self.radius)
-        return maximum(0, value)
+        # both floors are 1-Lipschitz in the Frobenius norm
+        given = self._symbol(node, parameter, kind, "lower")
+        return maximum(0, given - self.radii.get(node, self.radius))
 
-    def _symbol(self, node: str, parameter: str, kind: str) -> Expr:
-        short = {"spectral": "2", "frobenius": "F", "max": "max"}.get(kind, kind)
+    def _symbol(self, node: str, parameter: str, kind: str, sense: Sense) -> Expr:
+        short = _SHORT.get(kind, kind)
+        roman = rf"\mathrm{{{short}}}".replace("_", r"\_")
+        below = r"\sigma" if kind == "sigma_min" else roman
         s = sym(
             f"{parameter}0_{short}[{node}]",
-            f"{NORM_TEXT[kind]} of the given {parameter} of {node}",
-            latex=rf"\|{parameter[0].upper()}^{{0}}_{{\mathrm{{{node}}}}}\|"
-            rf"_{{\mathrm{{{short}}}}}".replace("_{\\mathrm{sigma_min}}", r"_{\sigma}"),
+            f"{NORM_TEXT.get(kind, kind)} of the given {parameter} of {node}",
+            latex=rf"\|{parameter[0].upper()}^{{0}}_{{\mathrm{{{node}}}}}\|_{{{below}}}",
         )
-        self._facts[s] = WeightFact(node, parameter, kind)
+        self._facts[s] = WeightFact(node, parameter, kind, sense)
         return s
 
     def describe(self) -> str:
@@ -141,11 +163,11 @@ class EntriesWithin(Domain):
     parameter: str
     radius: Expr
 
-    def norm(self, node: str, parameter: str, kind: NormKind) -> Value:
+    def norm(self, node: str, parameter: str, kind: NormKind, slope: Expr = ONE) -> Value:
         """See `Domain.norm`."""
         if (node, parameter, kind) == (self.node, self.parameter, "max"):
             return self.radius
-        return self.base.norm(node, parameter, kind)
+        return self.base.norm(node, parameter, kind, slope)
 
     def floor(self, node: str, parameter: str, kind: FloorKind) -> Expr:
         """See `Domain.floor`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from math import prod
 from typing import Any
 
@@ -44,21 +43,6 @@ def weight_facts(array: NDArray[Any], kind: str) -> arb:
                 raise ValueError("an empty array has no smallest entry")
             return arb(float(np.abs(matrix).min()))
     raise ValueError(f"no number {kind!r} about weights")
-
-
-def worst_weight_facts(arrays: Iterable[NDArray[Any]], kind: str) -> arb:
-    """The same for all copies of a repeated layer: the largest norm, the smallest floor.
-
-    Raises:
-        ValueError: as `weight_facts`, or if there is no array.
-    """
-    found = [weight_facts(a, kind) for a in arrays]
-    if not found:
-        raise ValueError("there is no array")
-    result = found[0]
-    for x in found[1:]:
-        result = result.min(x) if kind in ("sigma_min", "abs_min") else result.max(x)
-    return result
 
 
 def _as_matrix(array: NDArray[Any]) -> Matrix:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from math import prod, sqrt
 from typing import Final
 
@@ -14,12 +16,12 @@ from numpy.typing import NDArray
 
 from govcheck.bounds.domain import WeightFact
 from govcheck.bounds.evaluate import EvaluationError, evaluate, free_symbols
-from govcheck.bounds.expr import Expr
-from govcheck.certify.weight_facts import worst_weight_facts
+from govcheck.bounds.expr import Expr, ExprLike, as_expr
 from govcheck.errors import InputError, Problem
 from govcheck.graph.architecture import Architecture, InitSpec
 from govcheck.graph.blocks import NOWHERE, Chain, Leaf, Mark, Repeat, children
-from govcheck.plugin.layer import Layer, Parameter, Shape
+from govcheck.plugin.guard import PluginWarning, Raised, attempt
+from govcheck.plugin.layer import Layer, Parameter, Shape, Values
 
 Array = NDArray[np.float64]
 Weights = dict[tuple[str, str], Array]
@@ -129,7 +131,8 @@ def fact_values(
     """Values of the symbols that stand for numbers about the initial weights.
 
     For a layer in a repeat it is the worst over the copies. As long as a size or a repeat
-    count has no value there are no weights and no numbers.
+    count has no value there are no weights and no numbers. A number that a layer fails to
+    give is left out, with a `PluginWarning`.
 
     Args:
         arch: the architecture, with how its weights are drawn.
@@ -148,15 +151,45 @@ def fact_values(
     if any(free_symbols(d, values) for d in sizes):
         return {}
     weights = initial_weights(placed, values, arch.init)
-    copies: dict[tuple[str, str], list[Array]] = {}
-    for p in placed:
-        for q in p.layer.parameters(p.shape):
-            copies.setdefault((p.leaf, q.name), []).append(weights[p.node, q.name])
-    return {
-        symbol: worst_weight_facts(copies[fact.node, fact.parameter], fact.kind)
-        for symbol, fact in facts.items()
-        if (fact.node, fact.parameter) in copies
-    }
+    formulas = _floats(values)
+    found: dict[Expr, arb] = {}
+    for symbol, fact in facts.items():
+        copies = [
+            _layer_fact(p, fact, weights[p.node, fact.parameter], values, formulas)
+            for p in placed
+            if p.leaf == fact.node and (p.node, fact.parameter) in weights
+        ]
+        known = [c for c in copies if c is not None]
+        if known and len(known) == len(copies):
+            found[symbol] = reduce(arb.max if fact.sense == "upper" else arb.min, known)
+    return found
+
+
+def _floats(values: Mapping[Expr, arb]) -> Values:
+    def number(formula: ExprLike) -> float:
+        return float(evaluate(as_expr(formula), values).mid())
+
+    return number
+
+
+def _layer_fact(
+    place: Placed, fact: WeightFact, array: Array, values: Mapping[Expr, arb], formulas: Values
+) -> arb | None:
+    """What the layer says of its own parameter; None with a warning where that fails."""
+    shape = tuple(_size(d, place.node, values) for d in place.shape)
+    given = attempt(
+        lambda: place.layer.parameter_norm(fact.parameter, fact.kind, array, shape, formulas)
+    )
+    if not isinstance(given, Raised):
+        value: object = given.value
+        if isinstance(value, arb) and value.is_finite() and not value < 0:
+            return value
+        trouble = f"returned {value!r}, which is no finite ball that is at least 0"
+    else:
+        trouble = f"raised {given.text}"
+    what = f"{type(place.layer).__name__}.parameter_norm at {place.node}"
+    warnings.warn(f"{what} {trouble}", PluginWarning, stacklevel=2)
+    return None
 
 
 def _repeat_counts(body: Chain) -> Iterator[Expr]:

@@ -17,6 +17,8 @@ from govcheck.bounds.expr import ONE, ZERO, Expr, ExprLike, mul
 from govcheck.plugin.guard import ask
 
 if TYPE_CHECKING:
+    from flint import arb
+    from numpy.typing import NDArray
     from torch import nn
 
 API_VERSION = 1
@@ -68,9 +70,16 @@ class At:
         """Number of entries of the whole batch."""
         return mul(self.features, self.samples)
 
-    def norm(self, parameter: str, kind: NormKind = "spectral") -> Value:
-        """Supremum over the parameter set of a norm of one of the layer's parameters."""
-        return self.domain.norm(self.node, parameter, kind)
+    def norm(self, parameter: str, kind: NormKind = "spectral", slope: Expr = ONE) -> Value:
+        """Supremum over the parameter set of a norm of one of the layer's parameters.
+
+        Args:
+            parameter: its name.
+            kind: ``spectral``, ``frobenius``, ``max``, or a kind of the layer's own, which
+                `Layer.parameter_norm` computes.
+            slope: the norm is at most this times the Frobenius norm.
+        """
+        return self.domain.norm(self.node, parameter, kind, slope)
 
     def floor(self, parameter: str, kind: FloorKind) -> Expr:
         """Infimum over the parameter set; 0 where nothing better is known."""
@@ -163,6 +172,34 @@ class Layer(ABC):
             shape: concrete shape of one input sample.
             values: turns the layer's formulas into floats.
         """
+
+    def parameter_norm(
+        self,
+        parameter: str,
+        kind: str,
+        array: NDArray[Any],
+        shape: tuple[int, ...],
+        values: Values,
+    ) -> arb:
+        """A norm (or floor) of a given parameter: what `At.norm` and `At.floor` ask for.
+
+        A layer that asks for a kind of its own overrides this and leaves the other kinds
+        to this method, see `govcheck.certify.weight_facts`.
+
+        Args:
+            parameter: its name.
+            kind: which norm or floor.
+            array: the parameter.
+            shape: concrete shape of one input sample.
+            values: turns the layer's formulas into floats.
+
+        Returns:
+            A ball whose upper end is a proven upper bound of a norm, whose lower end is a
+            proven lower bound of a floor.
+        """
+        from govcheck.certify.weight_facts import weight_facts
+
+        return weight_facts(array, kind)
 
     def check(self) -> None:  # noqa: B027 - overriding it is optional
         """Raise `ValueError` if the YAML parameters make no sense together."""

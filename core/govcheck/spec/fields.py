@@ -29,7 +29,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Kind:
-    """What a field takes: formula, bool, int, str, choice, optional, list, unsupported."""
+    """What a field takes.
+
+    Args:
+        tag: formula, bool, int, str, choice, optional, list, either or unsupported.
+        options: the words of a choice, and those an `either` takes besides what `of` takes.
+        of: what the entries, or the value where it is none of the words, are.
+    """
 
     tag: str
     options: tuple[Any, ...] = ()
@@ -94,6 +100,11 @@ def _kind(annotation: Any) -> Kind:
         return Kind("choice", args)
     if origin in (Union, types.UnionType) and len(args) == 2 and type(None) in args:
         return Kind("optional", of=_kind(next(a for a in args if a is not type(None))))
+    if origin in (Union, types.UnionType) and len(args) == 2:
+        words = [a for a in args if typing.get_origin(a) is Literal]
+        other = [a for a in args if typing.get_origin(a) is not Literal]
+        if len(words) == len(other) == 1:
+            return Kind("either", typing.get_args(words[0]), _kind(other[0]))
     if origin is tuple and len(args) == 2 and args[1] is ...:
         return Kind("list", of=_kind(args[0]))
     return Kind("unsupported", (str(annotation),))
@@ -171,6 +182,11 @@ def read_value(kind: Kind, at: Node, what: str, context: Context) -> Any:
             assert kind.of is not None
             if isinstance(at, ScalarNode) and at.null:
                 return None
+            return read_value(kind.of, at, what, context)
+        case "either":
+            assert kind.of is not None
+            if isinstance(at, ScalarNode) and at.text in kind.options:
+                return at.text
             return read_value(kind.of, at, what, context)
         case "list":
             assert kind.of is not None

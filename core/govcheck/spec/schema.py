@@ -117,6 +117,8 @@ def _kind(kind: Kind) -> Schema:
             return {"enum": list(kind.options)}
         case "optional" if kind.of is not None:
             return {"anyOf": [_kind(kind.of), {"type": "null"}]}
+        case "either" if kind.of is not None:
+            return {"anyOf": [{"enum": list(kind.options)}, _kind(kind.of)]}
         case "list" if kind.of is not None:
             return {"type": "array", "items": _kind(kind.of)}
         case "formula":

@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 from flint import arb
 
-from govcheck.bounds.domain import AroundInit
-from govcheck.bounds.evaluate import ball
+from govcheck.bounds.domain import AroundInit, Ball
+from govcheck.bounds.evaluate import ball, evaluate
 from govcheck.bounds.expr import num, sqrt, sym
-from govcheck.certify.weight_facts import weight_facts, worst_weight_facts
+from govcheck.certify.weight_facts import weight_facts
 from govcheck.errors import InputError
 from govcheck.graph.architecture import Architecture, InitSpec
 from govcheck.graph.blocks import Leaf, Repeat, Residual, chain
 from govcheck.graph.weights import Placed, fact_values, initial_weights, placed_layers
 from govcheck.plugin import Layer, Parameter
+from govcheck.plugin.guard import PluginWarning
 
 M = sym("m")
 
@@ -214,5 +215,56 @@ def test_numbers_that_do_not_exist():
         weight_facts(np.array([np.nan]), "max")
     with pytest.raises(ValueError, match="smallest"):
         weight_facts(np.zeros((0, 3)), "abs_min")
-    with pytest.raises(ValueError, match="no array"):
-        worst_weight_facts([], "max")
+
+
+@dataclass(frozen=True)
+class Doubled(Layer):
+    """A layer that knows a norm of its own and spoils another."""
+
+    name: ClassVar[str] = "doubled"
+
+    def parameters(self, shape):
+        return (Parameter("weight", (*shape, *shape)),)
+
+    def module(self, shape, values):
+        raise NotImplementedError
+
+    def parameter_norm(self, parameter, kind, array, shape, values):
+        if kind == "twice":
+            return 2 * super().parameter_norm(parameter, "spectral", array, shape, values)
+        if kind == "sizes":
+            return arb(shape[0]) * arb(values(M + 1))
+        if kind == "wrong":
+            return -1
+        return super().parameter_norm(parameter, kind, array, shape, values)
+
+
+def doubled(*kinds):
+    body = chain(Repeat("r", num(2), chain(Leaf("b", Doubled()))))
+    arch = Architecture("t", "t", {}, {}, (M,), body, (M,), init=InitSpec("lecun"))
+    shapes, values = {"b": (M,)}, {M: ball(5)}
+    domain = AroundInit(num(1) / 2)
+    bounds = [domain.norm("b", "weight", kind, num(3)) for kind in kinds]
+    weights = initial_weights(placed_layers(body, shapes, values), values, arch.init)
+    copies = [weights[f"b[{i}]", "weight"] for i in range(2)]
+    return bounds, fact_values(arch, domain.facts(), shapes, values), copies
+
+
+def test_a_layer_computes_norms_of_its_own():
+    bounds, found, copies = doubled("twice", "spectral", "sizes")
+    norm = max(np.linalg.norm(w, 2) for w in copies)
+    for bound, truth in zip(bounds, (2 * norm, norm, 30), strict=True):
+        assert float(evaluate(bound, found).mid()) == pytest.approx(truth + 1.5)
+
+
+def test_norms_of_a_layer_scale_with_the_slope_on_a_ball():
+    assert Ball(num(2)).norm("b", "weight", "twice", num(3)) is num(6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"), [("wrong", "returned -1"), ("trace", "raised ValueError: no number")]
+)
+def test_a_norm_that_a_layer_fails_to_give_is_left_out(kind, why):
+    with pytest.warns(PluginWarning, match=f"Doubled.parameter_norm at b.0. {why}"):
+        _, found, _ = doubled(kind)
+    assert found == {}
