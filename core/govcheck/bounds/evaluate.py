@@ -157,16 +157,30 @@ def _rational_power(x: arb, k: Fraction, e: Expr) -> arb:
     if k == 1:
         return x
     if k.denominator == 1:
-        result = x ** int(k)
+        result = _integer_power(x, int(k))
     else:
         # a ball that straddles 0 stands for a number proven to be non-negative
         clipped = x if x >= 0 else x.max(arb(0))
         if x < 0:
             raise EvaluationError(f"root of a negative number in {e!r}")
         root = clipped.sqrt() if k.denominator == 2 else clipped.root(k.denominator)
-        result = root ** int(k.numerator)
+        result = _integer_power(root, int(k.numerator))
     if not result.is_finite():
         raise EvaluationError(f"division by zero in {e!r}")
+    return result
+
+
+def _integer_power(x: arb, n: int) -> arb:
+    """By squaring: flint's own power is nan for a ball around 0 with a positive radius."""
+    if n < 0:
+        return 1 / _integer_power(x, -n)
+    result = arb(1)
+    while n:
+        if n & 1:
+            result *= x
+        n >>= 1
+        if n:
+            x = x * x
     return result
 
 
@@ -175,7 +189,7 @@ def _power(base: arb, exponent: arb, e: Expr) -> arb:
     if n is not None:
         if n < 0 and base.contains(0):
             raise EvaluationError(f"division by zero in {e!r}")
-        return base ** n
+        return _integer_power(base, int(n))
     if base < 0:
         raise EvaluationError(f"{e!r}: a negative base needs an integer exponent")
     return base.max(arb(0)) ** exponent
