@@ -17,7 +17,7 @@ _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 _STRINGS: Final[Schema] = {"type": "array", "items": _TEXT}
 _DECIMAL: Final[Schema] = {
     "type": "string",
-    "pattern": r"^-?([0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?|infinity|Infinity)$",
+    "pattern": r"^-?([0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?|Infinity)$",
 }
 _SENSE: Final[Schema] = {"enum": ["upper", "lower"]}
 

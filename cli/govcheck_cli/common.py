@@ -1,0 +1,120 @@
+"""What several commands share: options, loading with its warnings, hints for wrong names."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from govcheck.errors import InputError, Problem
+from govcheck_cli import output
+
+if TYPE_CHECKING:
+    from govcheck.graph.architecture import Architecture
+    from govcheck.plugin.registry import Registry
+
+MODES = ("tight", "paper", "coarse", "sums")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """The option ``--json``."""
+    parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
+
+
+def add_architecture(parser: argparse.ArgumentParser) -> None:
+    """The file and the options that change how it is read."""
+    parser.add_argument("architecture", metavar="ARCH", help="architecture file (YAML)")
+    parser.add_argument(
+        "--set", metavar="NAME=VALUE", action="append", default=[], dest="overrides",
+        help="value of a declared symbol, in place of the file's; may be repeated",
+    )
+    parser.add_argument(
+        "--no-data", action="store_true",
+        help="do not load the data; its norms stay symbols",
+    )
+    parser.add_argument(
+        "--strict-plugins", action="store_true", help="exit with 3 if any plugin is broken"
+    )
+
+
+def overrides(pairs: Iterable[str]) -> dict[str, str]:
+    """Values by symbol name from ``NAME=VALUE``.
+
+    Raises:
+        InputError: for text of another form and for a name given twice.
+    """
+    found: dict[str, str] = {}
+    problems = []
+    for pair in pairs:
+        name, equals, value = (part.strip() for part in pair.partition("="))
+        if not (name and equals and value):
+            problems.append(Problem("bad-set", f"it takes NAME=VALUE, not {pair!r}", "--set",
+                                    "write --set m=128"))
+        elif name in found:
+            problems.append(Problem("bad-set", f"{name} is set twice", "--set",
+                                    "keep one of them"))
+        found[name] = value
+    if problems:
+        raise InputError(problems)
+    return found
+
+
+@dataclass
+class Plugins:
+    """The registry, with everything that went wrong with plugins so far."""
+
+    registry: Registry
+    trouble: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def plugins() -> Iterator[Plugins]:
+    """The installed plugins; broken ones and those that misbehave are warned of once each."""
+    from govcheck.plugin.guard import PluginWarning
+    from govcheck.plugin.registry import load_registry
+
+    found = Plugins(load_registry())
+    for broken in found.registry.broken:
+        found.trouble.append(str(broken))
+        output.warn(str(broken))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", PluginWarning)
+        try:
+            yield found
+        finally:
+            for text in dict.fromkeys(str(w.message) for w in caught):
+                output.warn(text)
+    found.trouble += [str(w.message) for w in caught if issubclass(w.category, PluginWarning)]
+
+
+def load(options: argparse.Namespace, registry: Registry) -> Architecture:
+    """The architecture a command is about.
+
+    Raises:
+        InputError: with every problem of the file and the options.
+    """
+    import govcheck
+
+    return govcheck.load(
+        options.architecture, registry=registry, overrides=overrides(options.overrides)
+    )
+
+
+def no_such(kind: str, name: str, known: Iterable[str], where: str = "") -> InputError:
+    """The answer to a wrong name."""
+    from govcheck.spec.names import shown, suggest
+
+    hint = suggest(name, known, f"{kind}s")
+    return InputError(Problem(f"unknown-{kind}", f"there is no {kind} {shown(name)}", where, hint))
+
+
+def first_sentence(cls: type, name: str = "") -> str:
+    """The first line of a class's docstring, without the name it may begin with."""
+    import inspect
+
+    doc = inspect.cleandoc(cls.__doc__ or "").split("\n\n")[0]
+    text = " ".join(doc.split())
+    return text.removeprefix(f"{name}:").strip() if name else text
