@@ -24,6 +24,7 @@ from govcheck.spec.source import check_text, read_text
 from govcheck.spec.tree import ListNode, MapNode, Node, Problems, ScalarNode, parse
 
 FORMAT = 1
+MAX_RANK = 16
 KEYS = ("govcheck", "name", "symbols", "input", "layers", "cost", "data", "init", "domain",
         "theorems", "train")
 REQUIRED = {"govcheck": "govcheck: 1", "input": "input: [64]", "layers": "layers: [tanh]"}
@@ -122,6 +123,10 @@ def _input(at: Node, context: Context) -> Shape | None:
     if not at.items:
         problems.add("empty", "input has no dimensions", at,
                      "write [64] for vectors, [3, 32, 32] for images")
+        return None
+    if len(at.items) > MAX_RANK:
+        problems.add("too-large", f"input has {len(at.items)} dimensions, at most {MAX_RANK} are "
+                     "read", at, "write the shape of one sample, such as [3, 32, 32]")
         return None
     shape = []
     for item in at.items:

@@ -44,7 +44,9 @@ def suggest(word: str, known: Iterable[str], kind: str) -> str:
     """The hint for an unknown word: the nearest known one, else the list of them."""
     options = list(known)
     if len(word) <= MAX_NAME:
-        folded = {o.lower(): o for o in options}
+        # comparing is slow, and a file may declare thousands of names
+        near = options if len(options) <= 300 else [o for o in options if o[:1] == word[:1]][:300]
+        folded = {o.lower(): o for o in near}
         close = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
         if close:
             return f"did you mean {folded[close[0]]!r}?"

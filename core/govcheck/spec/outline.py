@@ -96,8 +96,8 @@ def _step(at: Node, context: Context) -> Draft:
                      "write - tanh or - affine: {out: m}")
         return _broken(at)
     if key.text not in known:
-        hint = "" if problems.full else suggest(key.text, known, "layers and blocks")
-        problems.add("unknown-layer", f"there is no layer {shown(key.text)}", key, hint)
+        problems.add("unknown-layer", f"there is no layer {shown(key.text)}", key,
+                     suggest(key.text, known, "layers and blocks"))
         # its edges still count, so that nothing else is reported as dangling
         quiet = entries(value, problems, key.text) if isinstance(value, MapNode) else {}
         return _edges(Draft(key.text, key), quiet, context)

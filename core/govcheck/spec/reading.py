@@ -57,8 +57,8 @@ def only(found: Entries, known: Collection[str], problems: Problems, owner: str)
         if name == "<<":
             problems.add("alias", "merge keys (<<) are not read", key, "write the keys out")
             continue
-        hint = "" if problems.full else suggest(name, known, f"keys of {owner}")
-        problems.add("unknown-key", f"{owner} has no key {shown(name)}", key, hint)
+        problems.add("unknown-key", f"{owner} has no key {shown(name)}", key,
+                     suggest(name, known, f"keys of {owner}"))
 
 
 def mapping(at: Node, problems: Problems, owner: str, example: str) -> Entries | None:

@@ -34,6 +34,7 @@ class Scope:
         self._memo: dict[Expr, arb] = {}
         self._read: dict[str, Expr] = {}
         self._exact: dict[Expr, Fraction | None] = {}
+        self._counts: dict[tuple[Expr, int], str] = {}
 
     def formula(self, at: Node, what: str) -> Expr | None:
         """The formula a scalar holds; None with a problem recorded.
@@ -99,6 +100,11 @@ class Scope:
 
     def not_integer(self, e: Expr, least: int) -> str:
         """Why a formula is not an integer of at least `least`; empty if it may be one."""
+        if (e, least) not in self._counts:
+            self._counts[e, least] = self._not_integer(e, least)
+        return self._counts[e, least]
+
+    def _not_integer(self, e: Expr, least: int) -> str:
         wanted = "a positive integer" if least == 1 else "a non-negative integer"
         value = self.exact(e)
         label = shown(repr(e))
@@ -114,7 +120,7 @@ class Scope:
             return f"{label} has no value: {error}"
         if ball is None:
             return ""
-        if ball.unique_fmpz() is None or ball < least:
+        if not ball.contains_integer() or ball < least:
             return f"{label} is {ball.str(8, radius=False)}, not {wanted}"
         return f"{label} cannot be shown to be an integer"
 

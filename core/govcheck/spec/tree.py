@@ -69,24 +69,22 @@ Node = Union[ScalarNode, ListNode, MapNode]
 
 
 class Problems:
-    """Everything wrong with one file, in the order of the file."""
+    """Everything wrong with one file, in the order of the file.
+
+    Recording one too many raises `InputError` with all of them, which bounds the work that
+    a hostile file can cause.
+    """
 
     def __init__(self, file: str, text: str) -> None:
         self.file = file
         self.text = text
         self._found: dict[tuple[int, int, str, str], Problem] = {}
-        self._dropped: set[tuple[int, int, str, str]] = set()
 
     def __bool__(self) -> bool:
         return bool(self._found)
 
     def __len__(self) -> int:
-        return len(self._found) + len(self._dropped)
-
-    @property
-    def full(self) -> bool:
-        """Whether further problems are only counted."""
-        return len(self._found) >= MAX_PROBLEMS
+        return len(self._found)
 
     def add(
         self, code: str, message: str, at: Node | None, hint: str = "", offset: int = -1
@@ -105,17 +103,16 @@ class Problems:
         self._keep((0, 0, code, where + message), Problem(code, message, where, hint))
 
     def _keep(self, key: tuple[int, int, str, str], problem: Problem) -> None:
-        if self.full and key not in self._found:
-            self._dropped.add(key)
-        else:
-            self._found.setdefault(key, problem)
+        self._found.setdefault(key, problem)
+        if len(self._found) >= MAX_PROBLEMS:
+            raise self.error()
 
     def error(self) -> InputError:
         """All of them as an exception."""
         found = [self._found[k] for k in sorted(self._found)]
-        if self._dropped:
-            more = f"{len(self._dropped)} more problems are not shown"
-            found.append(Problem("too-many", more, self.file))
+        if len(found) >= MAX_PROBLEMS:
+            found.append(Problem("too-many", f"reading stopped after {MAX_PROBLEMS} problems",
+                                 self.file, "mend these first"))
         return InputError(found)
 
     def check(self) -> None:

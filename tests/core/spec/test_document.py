@@ -222,6 +222,7 @@ def test_one_bad_key(problems, line, code, place, part, hint):
         ("govcheck: 2\ninput: [1]\nlayers: [tanh]\n", [("version", "1:11")]),
         ("govcheck: one\ninput: [1]\nlayers: [tanh]\n", [("version", "1:11")]),
         ("govcheck: 1\ninput: 64\nlayers: [tanh]\n", [("wrong-type", "2:8")]),
+        (f"govcheck: 1\ninput: [{'1, ' * 17}]\nlayers: [tanh]\n", [("too-large", "2:8")]),
         ("govcheck: 1\ninput: []\nlayers: [tanh]\n", [("empty", "2:8")]),
         ("govcheck: 1\ninput: [0, -1, 1.5, x, [1], '']\nlayers: [tanh]\n",
          [("wrong-value", "2:9"), ("wrong-value", "2:12"), ("wrong-value", "2:16"),

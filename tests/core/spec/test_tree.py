@@ -165,10 +165,12 @@ def test_places_inside_scalars(tree, text, needle, place):
 
 def test_problems_are_sorted_unique_and_limited():
     problems = Problems("f", "")
-    for line in range(2000, 0, -1):
+    for line in range(500, 1, -1):
         problems.at("c", "m", line, 1)
         problems.at("c", "m", line, 1)
-    found = problems.error().problems
-    assert len(found) == 501
-    assert found[0].where == "f:1501:1"
-    assert found[-1].message == "1500 more problems are not shown"
+    assert [p.where for p in problems.error().problems] == [f"f:{k}:1" for k in range(2, 501)]
+    with pytest.raises(InputError) as caught:
+        problems.at("c", "m", 1, 1)
+    found = caught.value.problems
+    assert (len(found), found[0].where) == (501, "f:1:1")
+    assert found[-1].message == "reading stopped after 500 problems"
