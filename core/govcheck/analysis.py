@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flint import arb
 
 from govcheck.bounds.answer import ComposedBound, Ref, Unknown, Value
-from govcheck.bounds.constants import MODES, LayerConstants, MapConstants, Mode
+from govcheck.bounds.constants import MODES, LayerConstants, MapConstants, Mode, sense_of
 from govcheck.bounds.domain import AroundInit, Ball, Domain, Everything
 from govcheck.bounds.evaluate import EvaluationError, Missing, ball, evaluate, free_symbols
 from govcheck.bounds.expr import ZERO, Expr, mul, sym
@@ -121,12 +121,8 @@ def _compose(
 ) -> tuple[MapConstants, Composer]:
     composer = Composer(SAMPLES, domain, mode)
     premises = {
-        q: ComposedBound(q, "data", s, sense, "norm of the data", DATA)
-        for q, s, sense in (
-            ("out", X_FROBENIUS, "upper"),
-            ("out_spec", X_SPECTRAL, "upper"),
-            ("out_inj", X_SIGMA, "lower"),
-        )
+        q: ComposedBound(q, "data", s, sense_of(q), "norm of the data", DATA)
+        for q, s in (("out", X_FROBENIUS), ("out_spec", X_SPECTRAL), ("out_inj", X_SIGMA))
     }
     start = composer.start(
         arch.input, X_FROBENIUS, X_SPECTRAL, X_SIGMA, X_SIGMA_ONES, premises

@@ -1,0 +1,52 @@
+"""Proposition 4.6: a residual block with a contracting branch is regular."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from govcheck.analysis import Analysis
+from govcheck.bounds.answer import ComposedBound, Ref
+from govcheck.bounds.expr import let
+from govcheck.theorems.protocol import Reading, Theorem, Verdict
+from govcheck_plugins.theorems._residual import (
+    branch_jacobians,
+    contraction_hypothesis,
+    residuals,
+    smallest_delta,
+)
+from govcheck_plugins.theorems._support import paper, show, sound, summarised
+
+
+class Proposition46(Theorem):
+    """``|Jg| <= 1 - delta`` gives ``sigma(Id + Jg) >= delta``, by Weyl's inequality."""
+
+    name: ClassVar[str] = "macdonald2022.proposition_4_6"
+    title: ClassVar[str] = "Regularity of residual blocks"
+    reference: ClassVar[Ref] = paper("Prop 4.6")
+
+    def decide(self, analysis: Analysis, reading: Reading) -> Verdict:
+        proven = sound(analysis)
+        jacobians = branch_jacobians(proven, residuals(proven.architecture.body))
+        hypotheses = (contraction_hypothesis(proven, jacobians),)
+        delta = smallest_delta(jacobians)
+        conclusions = {}
+        if delta is not None:
+            conclusions["delta"] = ComposedBound(
+                "delta",
+                "every residual block",
+                let("delta", delta),
+                "lower",
+                "sigma(Id + Jg) >= 1 - |Jg|_2",
+                self.reference,
+                tuple(jacobians.values()),
+                "for all parameters of the set and all inputs",
+            )
+        verdict = Verdict(
+            self.name, self.title, self.reference, reading, hypotheses, conclusions
+        )
+        applies = ""
+        if delta is not None:
+            count = len(jacobians)
+            many = f"{count} residual block{'s' if count != 1 else ''}"
+            applies = f"In {many} {show(proven, 'sigma(Jf)', conclusions['delta'])}."
+        return summarised(verdict, applies)
