@@ -115,7 +115,7 @@ def _show(page: Page, answer: dict[str, Any], options: argparse.Namespace, a: An
     from govcheck.bounds.loss import LOSS_MEANING
 
     last = answer["steps"][-1]
-    meaning = MEANING.get(last["quantity"]) or LOSS_MEANING[last["quantity"]]
+    meaning = MEANING.get(last["quantity"]) or LOSS_MEANING.get(last["quantity"], "")
     page.line(f"{last['quantity']} of {answer['about']}", "bold")
     page.field("meaning", meaning)
     page.field("on", a.domain.describe())

@@ -209,13 +209,11 @@ def _steps(b: Bound) -> bool:
 
 
 def _quantities(columns: Sequence[_Column], sums: _Column | None) -> tuple[list[Json], list[Json]]:
-    main = columns[0]
-    network = [_quantity(q, MEANING[q], columns, sums) for q in QUANTITIES if q in main.a.bounds]
-    loss = [
-        _quantity(q, LOSS_MEANING.get(q, ""), columns, sums)
-        for q in main.a.bounds
-        if q not in QUANTITIES
-    ]
+    names = list(columns[0].a.bounds)
+    order = [q for q in QUANTITIES if q in names]
+    order += [q for q in names if q not in QUANTITIES and q not in LOSS_MEANING]
+    network = [_quantity(q, MEANING.get(q, ""), columns, sums) for q in order]
+    loss = [_quantity(q, LOSS_MEANING[q], columns, sums) for q in names if q in LOSS_MEANING]
     return network, loss
 
 
@@ -223,6 +221,7 @@ def _quantity(q: str, meaning: str, columns: Sequence[_Column], sums: _Column | 
     first: ComposedBound = columns[0].a.bounds[q]
     answers = {c.name: c.answer(c.a.bounds[q]) for c in columns if q in c.a.bounds}
     found: Json = {"quantity": q, "meaning": meaning, "sense": first.sense, "answers": answers}
+    found["auxiliary"] = q not in QUANTITIES and q not in LOSS_MEANING
     found["closed_form"] = None
     if sums is not None and q in sums.a.bounds and q not in NOT_GUARANTEED and _steps(first):
         closed = sums.a.bounds[q]

@@ -37,12 +37,18 @@ def find(a: Analysis, target: str) -> list[Found]:
         raise InputError(Problem(
             "no-cost", f"{quantity} belongs to the loss, and the file names no cost", "QUANTITY",
             "add a line such as cost: square"))
-    if quantity not in a.bounds:
-        raise _unknown("quantity", quantity, list(a.bounds))
+    own = [q for c in a.local.values() for q in c.bounds]
+    known = list(dict.fromkeys([*a.bounds, *own]))
+    if quantity not in known:
+        raise _unknown("quantity", quantity, known)
     if not at:
+        if quantity not in a.bounds:
+            raise InputError(Problem(
+                "unknown-quantity", f"{quantity} is a constant of layers, not of the network",
+                "QUANTITY", f"write {quantity}@LAYER"))
         return [Found("the loss" if a.bounds[quantity].node == "loss" else "the network",
                       a.bounds[quantity])]
-    if node == "loss" and a.bounds[quantity].node == "loss":
+    if node == "loss" and quantity in a.bounds and a.bounds[quantity].node == "loss":
         return [Found("the loss", a.bounds[quantity])]
     composed = premises_of(*(b for c in a.upto.values() for b in c.bounds.values()))
     # where a map begins there are bounds of the identity, named like the block before
@@ -59,13 +65,13 @@ def find(a: Analysis, target: str) -> list[Found]:
         if any(b is p for other in here for p in other.premises):
             found.append(Found(f"the block {node} by itself", b))
             continue
-        whole = outer is not None and b is outer[quantity]
+        whole = outer is not None and b is outer.bounds.get(quantity)
         start = "the network's input" if whole else "where its block or copy begins"
         found.append(Found(f"the map from {start} up to and including {node}", b))
     if not found:
         raise InputError(Problem(
-            "unknown-quantity", f"{quantity} is a constant of the whole loss, not of a node",
-            "QUANTITY", f"write {quantity}"))
+            "unknown-quantity", f"there is no {quantity} of {node}", "QUANTITY",
+            f"write {quantity} for the whole network" if quantity in a.bounds else ""))
     return found
 
 

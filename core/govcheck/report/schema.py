@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final, get_args
 
-from govcheck.bounds.answer import QUANTITIES
 from govcheck.bounds.loss import LOSS_MEANING
 from govcheck.report.document import FORMAT
 from govcheck.theorems.protocol import Mode, Reading, Status
@@ -40,8 +39,8 @@ def report_schema() -> Schema:
             },
             data=_or_null(_data()),
             bounds=_object(
-                network=_list(_quantity(list(QUANTITIES))),
-                loss=_list(_quantity(list(LOSS_MEANING))),
+                network=_list(_quantity(_TEXT)),
+                loss=_list(_quantity({"enum": list(LOSS_MEANING)})),
             ),
             layers=_list(
                 _object(
@@ -130,12 +129,13 @@ def _answer() -> Schema:
     }
 
 
-def _quantity(names: list[str]) -> Schema:
+def _quantity(name: Schema) -> Schema:
     return _object(
-        quantity={"enum": names},
+        quantity=name,
         meaning=_TEXT,
         sense=_SENSE,
         answers=_by_name(_ref("answer")),
+        auxiliary={**_BOOL, "description": "carried along to make other bounds smaller"},
         closed_form={
             **_or_null(_ref("closed_form")),
             "description": "a looser bound without recurrences",

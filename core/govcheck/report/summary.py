@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from flint import arb
 
 from govcheck.analysis import Analysis
@@ -11,6 +13,9 @@ from govcheck.graph.blocks import Repeat
 from govcheck.plugin.data import Dataset
 from govcheck.report.numbers import Number, Numbers, outward
 from govcheck.theorems.protocol import Verdict
+
+
+REASONS: Final = 3
 
 
 def summary(a: Analysis, numbers: Numbers) -> list[str]:
@@ -44,7 +49,7 @@ def _smoothness(a: Analysis, numbers: Numbers) -> list[str]:
     if isinstance(beta, Unknown):
         return [
             "No smoothness constant of the loss is guaranteed, so no step size is: "
-            + first_failure(beta)
+            + failures(a, beta)
         ]
     staying = "" if a.architecture.domain.kind == "everything" else (
         ", as long as it stays in this set"
@@ -75,13 +80,19 @@ def _needs(number: Number) -> str:
     return f" (a number needs values for {', '.join(number.missing)})"
 
 
-def first_failure(unknown: Unknown) -> str:
-    """The first place where an answer is lost, in one sentence."""
-    cause = unknown.causes[0]
-    others = len(unknown.causes) - 1 + unknown.more
-    tail = f" The same answer is lost at {others} more places." if others else ""
-    where = f"it fails first at {cause.node}, where " if cause.node else ""
-    return f"{where}{cause.reason}.{tail}"
+def failures(a: Analysis, unknown: Unknown) -> str:
+    """Where an answer is lost, the first layer first, each reason once."""
+    order = {leaf.node: i for i, leaf in enumerate(a.leaves())}
+    causes = sorted(unknown.causes, key=lambda c: order.get(c.node, -1))
+    first = {c.reason: c.node for c in reversed(causes)}
+    parts: list[str] = []
+    for c in causes:
+        if first.pop(c.reason, None) is not None:
+            lead = "then at" if parts else "it fails first at"
+            parts.append(f"{lead} {c.node}, where {c.reason}" if c.node else c.reason)
+    more = len(parts) - REASONS
+    tail = f" There are {more} further reasons." if more > 0 else ""
+    return "; ".join(parts[:REASONS]) + "." + tail
 
 
 def _regularity(a: Analysis, numbers: Numbers) -> list[str]:
@@ -89,7 +100,7 @@ def _regularity(a: Analysis, numbers: Numbers) -> list[str]:
         return []
     mu = a.bounds["mu"].value
     if isinstance(mu, Unknown):
-        return ["No rate follows from these constants alone: " + first_failure(mu)]
+        return ["No rate follows from these constants alone: " + failures(a, mu)]
     if mu is ZERO:
         return [_why_no_rate(a)]
     number = numbers.of(mu, "lower")
@@ -172,4 +183,4 @@ def _verdict(v: Verdict) -> str:
     tail = v.summary or next(
         (f"{h.statement}: {h.status}." for h in v.hypotheses if not h.holds), ""
     )
-    return f"{v.title} {state}. {tail}".rstrip()
+    return f"{v.title} ([{v.reference.source}] {v.reference.place}): {state}. {tail}".rstrip()

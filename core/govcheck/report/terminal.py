@@ -126,7 +126,7 @@ def _data(page: Page, doc: Json) -> None:
 def _constants(page: Page, doc: Json) -> None:
     modes = [m["name"] for m in doc["modes"]]
     for title, key in (("Constants of the network", "network"), ("Constants of the loss", "loss")):
-        rows = doc["bounds"][key]
+        rows = [q for q in doc["bounds"][key] if not q["auxiliary"]]
         if not rows:
             continue
         page.title(title)
@@ -146,7 +146,7 @@ def _constants(page: Page, doc: Json) -> None:
 def _formulas(page: Page, doc: Json) -> None:
     mode = doc["modes"][0]["name"]
     file = doc["architecture"]["file"]
-    rows = [q for key in ("network", "loss") for q in doc["bounds"][key]]
+    rows = [q for table in doc["bounds"].values() for q in table if not q["auxiliary"]]
     known = [q for q in rows if q["answers"][mode]["text"] not in (None, "0", "1")]
     if not known:
         return
@@ -243,16 +243,27 @@ def _verdict(page: Page, v: Json, shown: Json, known: Json) -> None:
             evidence = f" ({h['evidence']})" if h["evidence"] else ""
             page.hypothesis(page.mark(h["holds"], h["status"]), h["status"], HOLDS[h["status"]],
                             h["statement"] + evidence)
+    listed = v["conclusions"] if corrected else []
+    _conclusions(page, listed, shown, known)
+
+
+def _conclusions(page: Page, conclusions: list[Json], shown: Json, known: Json) -> None:
+    """Numbers on one line where their formulas are above already, the others one by one."""
+    plain: list[str] = []
     names: list[str] = []
-    for c in v["conclusions"] if corrected else ():
+    for c in conclusions:
         if c["unknown"] is not None:
             page.item(f"{c['name']} is unknown: {c['unknown']['reason']}")
             continue
         number = "" if c["value"] is None else f" {page.sign(c['sense'])} {c['value']}"
+        if number and c["text"] in (shown.get(c["name"]), c["value"]):
+            plain.append(c["name"] + number)
+            continue
         page.item(c["name"] + number)
-        if c["text"] not in (shown.get(c["name"]), c["value"]):
-            _formula(page, f"    {page.sign(c['sense'])} ", c, DEFINITION_LINES)
-            names += c["uses"]
+        _formula(page, f"    {page.sign(c['sense'])} ", c, DEFINITION_LINES)
+        names += c["uses"]
+    if plain:
+        page.item(", ".join(plain))
     for name in dict.fromkeys(names):
         if name in known and name.partition("@")[0] not in UPPER and name not in shown:
             _formula(page, f"    where {name} = ", known[name], DEFINITION_LINES)
