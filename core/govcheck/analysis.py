@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from flint import arb
 
-from govcheck.bounds.answer import ComposedBound, Ref, Unknown, Value
-from govcheck.bounds.constants import MODES, LayerConstants, MapConstants, Mode, sense_of
+from govcheck.bounds.answer import ComposedBound, Ref, Unknown, Value, sense_of
+from govcheck.bounds.constants import MODES, LayerConstants, MapConstants, Mode
 from govcheck.bounds.domain import AroundInit, Ball, Domain, Everything
 from govcheck.bounds.evaluate import EvaluationError, Missing, ball, evaluate, free_symbols
 from govcheck.bounds.expr import ZERO, Expr, mul, sym
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 SAMPLES = sym("N", "number of samples")
 X_FROBENIUS = sym("X_F", "Frobenius norm of the data", latex=r"\|X\|_F")
 X_SPECTRAL = sym("X_2", "operator norm of the data, features x samples", latex=r"\|X\|_2")
+X_LARGEST = sym("X_max", "largest Euclidean norm of a sample", latex=r"\max_i\|x_i\|")
 X_SIGMA = sym("sigma_X", "smallest |X v| over unit v", latex=r"\sigma(X)")
 X_SIGMA_ONES = sym("sigma_X1", "the same with a row of ones below X", latex=r"\sigma([X;1])")
 Y_FROBENIUS = sym("Y_F", "Frobenius norm of the targets", latex=r"\|Y\|_F")
@@ -122,10 +123,15 @@ def _compose(
     composer = Composer(SAMPLES, domain, mode)
     premises = {
         q: ComposedBound(q, "data", s, sense_of(q), "norm of the data", DATA)
-        for q, s in (("out", X_FROBENIUS), ("out_spec", X_SPECTRAL), ("out_inj", X_SIGMA))
+        for q, s in (
+            ("out", X_FROBENIUS),
+            ("out_spec", X_SPECTRAL),
+            ("out_max", X_LARGEST),
+            ("out_inj", X_SIGMA),
+        )
     }
     start = composer.start(
-        arch.input, X_FROBENIUS, X_SPECTRAL, X_SIGMA, X_SIGMA_ONES, premises
+        arch.input, X_FROBENIUS, X_SPECTRAL, X_SIGMA, X_SIGMA_ONES, X_LARGEST, premises
     )
     return composer.run(arch.body, start).constants, composer
 
@@ -247,6 +253,7 @@ def data_values(data: Data) -> dict[Expr, arb]:
         SAMPLES: ball(f.samples),
         X_FROBENIUS: f.frobenius,
         X_SPECTRAL: f.spectral,
+        X_LARGEST: f.largest,
         X_SIGMA: f.sigma,
         X_SIGMA_ONES: f.sigma_with_ones,
         Y_FROBENIUS: data.target_norm,

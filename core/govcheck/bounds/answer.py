@@ -25,6 +25,22 @@ CauseKind = Literal["", "unbounded", "not smooth", "undeclared", "not PL"]
 UPPER: tuple[str, ...] = ("out", "out_spec", "J", "D", "xx", "xt", "tt")
 LOWER: tuple[str, ...] = ("sigma_J", "sigma_D", "out_inj")
 QUANTITIES: tuple[str, ...] = UPPER + LOWER
+"""The constants of section 2 of the bound calculus, which people ask for."""
+
+AUXILIARY: tuple[str, ...] = ("out_max", "J_rows", "D_rows")
+"""Upper bounds carried along because they make those of second order smaller."""
+
+LOCAL: tuple[str, ...] = ("J_inf", "xx_inf", "sigma_skip")
+"""What only a layer by itself declares; `sigma_skip` is a lower bound."""
+
+CARRIED: tuple[str, ...] = QUANTITIES + AUXILIARY
+
+
+def sense_of(quantity: str) -> Sense:
+    """Whether a quantity is bounded from above or from below."""
+    return "lower" if quantity in LOWER or quantity == "sigma_skip" else "upper"
+
+
 
 MEANING: dict[str, str] = {
     "out": "Frobenius norm of the output, all samples together",
@@ -37,6 +53,12 @@ MEANING: dict[str, str] = {
     "tt": "norm of the second derivative in the parameters",
     "sigma_J": "surjectivity modulus of the derivative in the input",
     "sigma_D": "surjectivity modulus of the derivative in the parameters",
+    "out_max": "largest Euclidean norm of the output of one sample",
+    "J_rows": "largest Euclidean norm of a row of the derivative in the input",
+    "D_rows": "largest Euclidean norm of a row of the derivative in the parameters",
+    "J_inf": "norm of the derivative in the input from max norm to max norm",
+    "xx_inf": "|second derivative in the input [h, k]|_2 over |h|_max |k|_2",
+    "sigma_skip": "surjectivity modulus of the identity plus the derivative in the input",
 }
 
 

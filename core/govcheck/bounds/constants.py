@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from govcheck.bounds.answer import (
-    LOWER,
-    QUANTITIES,
+    CARRIED,
     Bound,
     ComposedBound,
     LocalBound,
     Ref,
-    Sense,
     Value,
+    sense_of,
 )
 from govcheck.bounds.expr import ONE, ZERO, Expr, let
 
@@ -30,7 +29,7 @@ class Mode:
         lemma81: compose by sums of products ([M] Lemma 8.1) instead of the sharp rules.
         printed: use the constants a paper prints where it prints any, errata included.
         leave_out: knowledge not used: ``boundedness`` of activations, the ``spectral``
-            norm of the data.
+            norm of the data, norms of single ``rows`` and samples.
     """
 
     name: str
@@ -38,8 +37,18 @@ class Mode:
     printed: bool = False
     leave_out: frozenset[str] = frozenset()
 
+    @property
+    def same(self) -> dict[str, str]:
+        """Quantities not told apart under this mode, with the larger one that stands for each."""
+        found = {}
+        if "spectral" in self.leave_out:
+            found["out_spec"] = "out"
+        if "rows" in self.leave_out:
+            found |= {"out_max": found.get("out_spec", "out_spec"), "J_rows": "J", "D_rows": "D"}
+        return found
 
-COARSE_KNOWLEDGE: Final = frozenset({"boundedness", "spectral"})
+
+COARSE_KNOWLEDGE: Final = frozenset({"boundedness", "rows", "spectral"})
 TIGHT: Final = Mode("tight")
 COARSE: Final = Mode("coarse", leave_out=COARSE_KNOWLEDGE)
 SUMS: Final = Mode("sums", lemma81=True, leave_out=COARSE_KNOWLEDGE)
@@ -71,11 +80,6 @@ LayerConstants = Constants[LocalBound]
 MapConstants = Constants[ComposedBound]
 
 
-def sense_of(quantity: str) -> Sense:
-    """Whether a quantity is bounded from above or from below."""
-    return "lower" if quantity in LOWER else "upper"
-
-
 def composed(
     quantity: str,
     node: str,
@@ -93,15 +97,23 @@ def composed(
     )
 
 
+INPUT_NORMS: Final = ("out", "out_spec", "out_max", "out_inj")
+
 START: Final = Ref("definition", "identity map")
 
 
 def identity(
-    node: str, out: Value, out_spec: Value, out_inj: Value, premises: Mapping[str, Bound]
+    node: str, norms: Mapping[str, Value], premises: Mapping[str, Bound]
 ) -> MapConstants:
-    """The identity on an input set with these norms."""
-    values: dict[str, Value] = dict.fromkeys(QUANTITIES, ZERO)
-    values |= {"J": ONE, "sigma_J": ONE, "out": out, "out_spec": out_spec, "out_inj": out_inj}
+    """The identity on an input set.
+
+    Args:
+        node: the place of the input.
+        norms: values of `INPUT_NORMS`.
+        premises: where they come from, as far as they come from somewhere.
+    """
+    values: dict[str, Value] = dict.fromkeys(CARRIED, ZERO)
+    values |= {"J": ONE, "J_rows": ONE, "sigma_J": ONE} | dict(norms)
     return Constants(
         node,
         {

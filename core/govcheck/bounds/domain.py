@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 from govcheck.bounds.answer import Sense, Unknown, Value
 from govcheck.bounds.expr import ONE, ZERO, Expr, maximum, mul, sym
@@ -16,7 +16,8 @@ from govcheck.bounds.expr import ONE, ZERO, Expr, maximum, mul, sym
 NormKind = str
 """``spectral``, ``frobenius``, ``max``, or a kind that the layer itself defines."""
 
-FloorKind = Literal["sigma_min", "abs_min"]
+FloorKind = str
+"""``sigma_min``, ``abs_min``, ``row_min``, ``least_norm``, or a kind of the layer's own."""
 
 NORM_TEXT: Final[dict[str, str]] = {
     "spectral": "operator norm",
@@ -24,6 +25,8 @@ NORM_TEXT: Final[dict[str, str]] = {
     "max": "largest absolute entry",
     "sigma_min": "surjectivity modulus",
     "abs_min": "smallest absolute entry",
+    "row_min": "smallest Euclidean norm of a row",
+    "least_norm": "operator norm, from below",
     "operator": "operator norm of the linear map",
 }
 _SHORT: Final = {"spectral": "2", "frobenius": "F", "operator": "op"}
@@ -63,7 +66,13 @@ class Domain(ABC):
 
     @abstractmethod
     def floor(self, node: str, parameter: str, kind: FloorKind) -> Expr:
-        """Infimum over the set; 0 where nothing better is known."""
+        """Infimum over the set; 0 where nothing better is known.
+
+        Args:
+            node: name of the layer.
+            parameter: name of the parameter.
+            kind: which number; it changes by at most the Frobenius norm of a change.
+        """
 
     @abstractmethod
     def describe(self) -> str:
@@ -129,7 +138,7 @@ class AroundInit(Domain):
 
     def floor(self, node: str, parameter: str, kind: FloorKind) -> Expr:
         """See `Domain.floor`."""
-        # both floors are 1-Lipschitz in the Frobenius norm
+        # every floor is 1-Lipschitz in the Frobenius norm
         given = self._symbol(node, parameter, kind, "lower")
         return maximum(0, given - self.radii.get(node, self.radius))
 

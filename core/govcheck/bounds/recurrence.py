@@ -68,9 +68,10 @@ def complete_symmetric(degree: ExprLike, *ratios: ExprLike) -> Expr:
     r = tuple(x for x in map(as_expr, ratios) if x is not ZERO)
     if n.op == "num" and n.payload <= 0:
         return ONE if n.payload == 0 else ZERO
-    if len(r) == 1:
+    # the short forms are not 0 at negative degrees, which occur where a ratio was dropped
+    if len(r) == len(ratios) == 1:
         return power(r[0], n)
-    if r and all(x is r[0] for x in r) and len(r) == 2:
+    if len(r) == len(ratios) == 2 and r[0] is r[1]:
         return mul(n + 1, power(r[0], n))
     return node("chs", (n, *sorted(r, key=lambda x: x is ONE)))
 
@@ -260,6 +261,8 @@ def _solve(
     slope, forcing = split
     if any(n in symbols for n in postorder(slope)):
         return None
+    if slope is ZERO and forcing is initial and not any(n in symbols for n in postorder(forcing)):
+        return [Term(initial, (ONE,), 0)]
     driven = _as_sequence(forcing, known)
     if driven is None:
         return None

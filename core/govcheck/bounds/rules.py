@@ -9,6 +9,7 @@ the 2x2 matrix of their blocks.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any, Final, Literal
 
 from govcheck.bounds.answer import (
@@ -25,8 +26,8 @@ from govcheck.bounds.answer import (
     v_rss,
     v_square,
 )
-from govcheck.bounds.constants import Constants, MapConstants, Mode, composed
-from govcheck.bounds.expr import ZERO, Expr, add, maximum, minimum
+from govcheck.bounds.constants import INPUT_NORMS, Constants, MapConstants, Mode, composed
+from govcheck.bounds.expr import ZERO, Expr, add, maximum, minimum, num, sqrt
 
 SEQUENTIAL: Final = Ref("govcheck theory", "bound calculus, section 3, sequential")
 LEMMA81: Final = Ref("M", "Lemma 8.1 and Prop 4.2")
@@ -34,6 +35,7 @@ WEYL: Final = Ref("M", "Prop 4.5", ("E2",))
 SUM: Final = Ref("govcheck theory", "bound calculus, section 3, parallel sum")
 CONCAT: Final = Ref("govcheck theory", "bound calculus, section 3, concatenation")
 RESIDUAL: Final = Ref("M", "Prop 4.6")
+ROWS: Final = Ref("elementary", "a row of AB is a row of A times B")
 SHARED: Final = Ref("govcheck theory", "bound calculus, section 3, paths that share parameters")
 
 
@@ -54,7 +56,7 @@ class _Builder:
 def sequential(f: MapConstants, g: Constants[Any], node: str, mode: Mode) -> MapConstants:
     """``g o f`` with g's constants taken on the output set of f."""
     b = _Builder(node)
-    for q in ("out", "out_spec", "out_inj"):
+    for q in INPUT_NORMS:
         b.put(q, g.value(q), "output of the last map", SEQUENTIAL, g[q])
     b.put("J", v_mul(g.value("J"), f.value("J")), "chain rule", SEQUENTIAL, g["J"], f["J"])
     b.put(
@@ -65,15 +67,68 @@ def sequential(f: MapConstants, g: Constants[Any], node: str, mode: Mode) -> Map
         g["sigma_J"],
         f["sigma_J"],
     )
-    xx = v_add(
-        v_mul(g.value("xx"), v_square_of(f, "J")), v_mul(g.value("J"), f.value("xx"))
-    )
-    b.put("xx", xx, "chain rule, second order", SEQUENTIAL, g["xx"], f["J"], g["J"], f["xx"])
+    bend, used = _bend(f, g, mode, "J", "J")
+    xx = v_add(bend, v_mul(g.value("J"), f.value("xx")))
+    b.put("xx", xx, "chain rule, second order", SEQUENTIAL, *used, g["J"], f["xx"])
     if mode.lemma81:
         _sequential_by_products(b, f, g, mode)
     else:
-        _sequential_sharp(b, f, g)
+        _sequential_sharp(b, f, g, mode)
+    _rows(b, f, g, mode)
     return Constants(node, b.bounds)
+
+
+def _bend(
+    f: MapConstants, g: Constants[Any], mode: Mode, first: str, second: str
+) -> tuple[Value, tuple[Bound, ...]]:
+    """Norm of ``g''[A h, B k]`` for derivatives A, B of f: what curvature of g contributes.
+
+    An elementwise g has ``|g''[u, v]|_2 <= sup|phi''| |u|_max |v|_2``, and ``|A h|_max`` is
+    at most the largest row of A times ``|h|``.
+    """
+    flat = g.bounds.get("xx_inf")
+    if flat is None or not flat.known or "rows" in mode.leave_out:
+        product = v_mul(g.value("xx"), f.value(first), f.value(second))
+        return product, (g["xx"], f[first], f[second])
+    ways = {
+        v_mul(flat.value, f.value(f"{p}_rows"), f.value(q))
+        for p, q in ((first, second), (second, first))
+    }
+    rows = dict.fromkeys((f[f"{first}_rows"], f[f"{second}_rows"], f[first], f[second]))
+    return v_best(ways, "upper"), (flat, *rows)
+
+
+def _rows(b: _Builder, f: MapConstants, g: Constants[Any], mode: Mode) -> None:
+    for q, larger in (("J_rows", "J"), ("D_rows", "D")):
+        if q in mode.same:
+            known = b.bounds[larger]
+            b.put(q, known.value, f"at most {larger}", SEQUENTIAL, known)
+    if "J_rows" in mode.same:
+        return
+    entry = g.bounds.get("J_inf")
+    if entry is not None and entry.known:
+        # |g'|_{max to max} times the largest row of f'
+        factor, which = entry, "_rows"
+    else:
+        factor, which = g["J_rows"], ""
+    j = v_mul(factor.value, f.value("J" + which))
+    b.put("J_rows", j, "largest row of a product", ROWS, factor, f["J" + which])
+    d = v_rss(v_mul(factor.value, f.value("D" + which)), g.value("D_rows"))
+    b.put("D_rows", d, "largest row of a block row", ROWS, factor, f["D" + which], g["D_rows"])
+
+
+def _without_root(v: Value) -> Value:
+    """``c sqrt(a + b) <= c sqrt(a) + c sqrt(b)``, so that a repeat has a closed form."""
+    if isinstance(v, Expr) and v.op == "let":
+        return _without_root(v.args[0])
+    if not (isinstance(v, Expr) and v.op == "mul" and v.payload[1:] == (Fraction(1, 2),)):
+        return v
+    inside, c = v.args[0], v.payload[0]
+    if inside.op != "add" or not inside.nonneg or c < 0:
+        return v
+    first, *rest = inside.payload
+    terms = zip(rest, inside.args, strict=True)
+    return add(*(num(c) * sqrt(t) for t in (num(first), *(num(k) * a for k, a in terms))))
 
 
 def v_square_of(c: Constants[Any], quantity: str) -> Value:
@@ -81,42 +136,22 @@ def v_square_of(c: Constants[Any], quantity: str) -> Value:
     return v_square(c.value(quantity))
 
 
-def _sequential_sharp(b: _Builder, f: MapConstants, g: Constants[Any]) -> None:
+def _sequential_sharp(b: _Builder, f: MapConstants, g: Constants[Any], mode: Mode) -> None:
     through = v_mul(g.value("J"), f.value("D"))
     b.put(
         "D", v_rss(through, g.value("D")), "block row", SEQUENTIAL, g["J"], f["D"], g["D"]
     )
     _sigma_d(b, f, g)
-    upstream = v_add(
-        v_mul(g.value("xx"), f.value("J"), f.value("D")), v_mul(g.value("J"), f.value("xt"))
-    )
-    b.put(
-        "xt",
-        v_rss(upstream, v_mul(g.value("xt"), f.value("J"))),
-        "block row, second order",
-        SEQUENTIAL,
-        g["xx"],
-        f["J"],
-        f["D"],
-        g["J"],
-        f["xt"],
-        g["xt"],
-    )
-    first = v_add(
-        v_mul(g.value("xx"), v_square_of(f, "D")), v_mul(g.value("J"), f.value("tt"))
-    )
-    b.put(
-        "tt",
-        v_eigenvalue(first, v_mul(g.value("xt"), f.value("D")), g.value("tt")),
-        "largest eigenvalue of [[xx D^2 + J tt, xt D], [xt D, tt]]",
-        SEQUENTIAL,
-        g["xx"],
-        f["D"],
-        g["J"],
-        f["tt"],
-        g["xt"],
-        g["tt"],
-    )
+    bend, used = _bend(f, g, mode, "J", "D")
+    upstream = v_add(bend, v_mul(g.value("J"), f.value("xt")))
+    xt = v_rss(upstream, v_mul(g.value("xt"), f.value("J")))
+    rule = "block row, second order"
+    b.put("xt", xt, rule, SEQUENTIAL, *used, g["J"], f["xt"], g["xt"], f["J"])
+    bend, used = _bend(f, g, mode, "D", "D")
+    first = v_add(bend, v_mul(g.value("J"), f.value("tt")))
+    tt = v_eigenvalue(first, v_mul(g.value("xt"), f.value("D")), g.value("tt"))
+    rule = "largest eigenvalue of [[xx D^2 + J tt, xt D], [xt D, tt]]"
+    b.put("tt", tt, rule, SEQUENTIAL, *used, g["J"], f["tt"], g["xt"], f["D"], g["tt"])
 
 
 def _sigma_d(b: _Builder, f: MapConstants, g: Constants[Any]) -> None:
@@ -135,9 +170,8 @@ def _sequential_by_products(
     b: _Builder, f: MapConstants, g: Constants[Any], mode: Mode
 ) -> None:
     through = v_mul(g.value("J"), f.value("D"))
-    b.put(
-        "D", v_add(through, g.value("D")), "sum of products", LEMMA81, g["J"], f["D"], g["D"]
-    )
+    own = _without_root(g.value("D"))
+    b.put("D", v_add(through, own), "sum of products", LEMMA81, g["J"], f["D"], g["D"])
     if mode.printed:
         # the printed sum is above sigma(DF) for most matrices (E2): not a bound
         b.put(
@@ -169,21 +203,23 @@ def _sequential_by_products(
 
 
 def parallel_sum(
-    branches: Sequence[MapConstants], node: str, *, separate: bool = True
+    branches: Sequence[MapConstants], node: str, mode: Mode, *, separate: bool = True
 ) -> MapConstants:
     """``f_1 + ... + f_k`` on the same input; `separate` if they share no parameters."""
     b = _Builder(node)
     ref = SUM if separate else SHARED
-    for q in ("out", "out_spec", "J", "xx"):
+    sharp = separate and not mode.lemma81
+    for q in ("out", "out_spec", "out_max", "J", "J_rows", "xx"):
         b.put(q, v_add(*_values(branches, q)), "triangle inequality", ref, *_all(branches, q))
-    over_parameters: Callable[..., Value] = v_rss if separate else v_add
-    rule = "block row" if separate else "triangle inequality, parameters shared"
-    for q in ("D", "xt"):
+    over_parameters: Callable[..., Value] = v_rss if sharp else v_add
+    rule = "block row" if sharp else "triangle inequality"
+    for q in ("D", "D_rows", "xt"):
         b.put(q, over_parameters(*_values(branches, q)), rule, ref, *_all(branches, q))
-    tt = (v_max if separate else v_add)(*_values(branches, "tt"))
-    b.put("tt", tt, "block diagonal" if separate else rule, ref, *_all(branches, "tt"))
+    tt = (v_max if sharp else v_add)(*_values(branches, "tt"))
+    b.put("tt", tt, "block diagonal" if sharp else rule, ref, *_all(branches, "tt"))
     sigma_d = v_rss(*_values(branches, "sigma_D")) if separate else ZERO
-    b.put("sigma_D", sigma_d, rule if separate else "trivial", ref, *_all(branches, "sigma_D"))
+    how = "block row" if separate else "trivial"
+    b.put("sigma_D", sigma_d, how, ref, *_all(branches, "sigma_D"))
     for q, size in (("sigma_J", "J"), ("out_inj", "out_spec")):
         b.put(
             q,
@@ -209,18 +245,24 @@ def _perturbation(branches: Sequence[MapConstants], sigma: str, norm: str) -> Va
 
 
 def concatenation(
-    branches: Sequence[MapConstants], node: str, *, separate: bool = True
+    branches: Sequence[MapConstants], node: str, mode: Mode, *, separate: bool = True
 ) -> MapConstants:
     """``(f_1, ..., f_k)`` on the same input, stacked; `separate` as in `parallel_sum`."""
     b = _Builder(node)
     ref = CONCAT if separate else SHARED
-    for q in ("out", "out_spec", "J", "xx", "out_inj"):
-        b.put(q, v_rss(*_values(branches, q)), "stacked rows", ref, *_all(branches, q))
+    stacked: Callable[..., Value] = v_add if mode.lemma81 else v_rss
+    rule = "triangle inequality" if mode.lemma81 else "stacked rows"
+    for q in ("out", "out_spec", "J", "xx"):
+        b.put(q, stacked(*_values(branches, q)), rule, ref, *_all(branches, q))
+    out_inj = v_rss(*_values(branches, "out_inj"))
+    b.put("out_inj", out_inj, "stacked rows", ref, *_all(branches, "out_inj"))
+    sharp = separate and not mode.lemma81
+    for q in ("J_rows", "D_rows"):
+        b.put(q, v_max(*_values(branches, q)), "rows of one branch", ROWS, *_all(branches, q))
     for q in ("D", "xt", "tt"):
         # separate parameters: |(f h_f, g h_g)| <= max of the norms times |(h_f, h_g)|
-        value = (v_max if separate else v_rss)(*_values(branches, q))
-        rule = "block diagonal" if separate else "stacked rows, parameters shared"
-        b.put(q, value, rule, ref, *_all(branches, q))
+        value = (v_max if sharp else stacked)(*_values(branches, q))
+        b.put(q, value, "block diagonal" if sharp else rule, ref, *_all(branches, q))
     alone = len(branches) == 1
     b.put(
         "sigma_J",
@@ -231,8 +273,8 @@ def concatenation(
     )
     lows = [v for v in _values(branches, "sigma_D") if isinstance(v, Expr)]
     sigma_d = minimum(*lows) if separate and len(lows) == len(branches) else ZERO
-    rule = "block diagonal" if separate else "trivial"
-    b.put("sigma_D", sigma_d, rule, ref, *_all(branches, "sigma_D"))
+    how = "block diagonal" if separate else "trivial"
+    b.put("sigma_D", sigma_d, how, ref, *_all(branches, "sigma_D"))
     return Constants(node, b.bounds)
 
 
@@ -240,12 +282,13 @@ def join(
     kind: Literal["sum", "concat"],
     branches: Sequence[MapConstants],
     node: str,
+    mode: Mode,
     *,
     separate: bool = True,
 ) -> MapConstants:
     """Combine branches by a sum or a concatenation."""
     rule = parallel_sum if kind == "sum" else concatenation
-    return rule(branches, node, separate=separate)
+    return rule(branches, node, mode, separate=separate)
 
 
 def _values(branches: Sequence[MapConstants], quantity: str) -> list[Value]:
@@ -257,13 +300,18 @@ def _all(branches: Sequence[MapConstants], quantity: str) -> list[ComposedBound]
 
 
 def tightened(c: MapConstants, mode: Mode) -> MapConstants:
-    """Use that the operator norm is at most the Frobenius norm."""
-    spec, out = c["out_spec"], c["out"]
-    frobenius_only = "spectral" in mode.leave_out
-    best = out.value if frobenius_only else v_best((spec.value, out.value), "upper")
-    if best is spec.value:
-        return c
-    ref = Ref("elementary", "|A|_2 <= |A|_F")
-    premises = (out,) if best is out.value else (spec, out)
-    new = composed("out_spec", c.node, best, "Frobenius norm", ref, premises)
-    return Constants(c.node, {**c.bounds, "out_spec": new})
+    """Use that the operator norm is at most the Frobenius norm, or only the latter."""
+    new = dict(c.bounds)
+    ref = Ref("elementary", "|column|_2 <= |A|_2 <= |A|_F")
+    for q, larger in (("out_spec", "out"), ("out_max", "out_spec")):
+        small, large = new[q], new[larger]
+        if q in mode.same:
+            best = large.value
+        elif q == "out_spec" or not small.known:
+            best = v_best((small.value, large.value), "upper")
+        else:
+            best = small.value
+        if best is not small.value:
+            premises = (large,) if best is large.value else (small, large)
+            new[q] = composed(q, c.node, best, f"at most {larger}", ref, premises)
+    return Constants(c.node, new)

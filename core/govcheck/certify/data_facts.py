@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from flint import arb
@@ -13,6 +13,8 @@ from govcheck.bounds.evaluate import ball, lower
 from govcheck.certify.intervals import Range
 from govcheck.certify.matrices import Matrix, SpectralFacts, frobenius, spectral_facts
 
+_CANDIDATES: Final = 64
+
 
 @dataclass(frozen=True)
 class DataFacts:
@@ -21,6 +23,7 @@ class DataFacts:
     Args:
         frobenius: enclosure of ``|X|_F``.
         spectral: enclosure of the operator norm.
+        largest: enclosure of the largest Euclidean norm of a sample.
         sigma: enclosure of ``min |X v|`` over unit vectors v, positive exactly when the
             samples are linearly independent.
         sigma_with_ones: the same for X with a row of ones below, as a bias sees the data.
@@ -35,6 +38,7 @@ class DataFacts:
 
     frobenius: arb
     spectral: arb
+    largest: arb
     sigma: arb
     sigma_with_ones: arb
     rank: int
@@ -63,6 +67,7 @@ def data_facts(x: NDArray[Any]) -> DataFacts:
     return DataFacts(
         frobenius=frobenius(columns),
         spectral=facts.sigma_max.ball,
+        largest=_largest(columns),
         sigma=facts.injectivity.ball,
         sigma_with_ones=_with_ones(columns, facts.injectivity).ball,
         rank=facts.rank or 0,
@@ -84,6 +89,23 @@ def _with_ones(columns: Matrix, without: Range) -> Range:
     # one more row only makes |X v| larger
     low = max(found.low, without.low)
     return Range(low, max(low, found.high))
+
+
+def _largest(columns: Matrix) -> arb:
+    """Only the columns that can be the longest are summed exactly."""
+    scale = float(np.max(np.abs(columns), initial=0.0))
+    if not scale:
+        return arb(0)
+    rough = np.sum((columns / scale) ** 2, axis=0)
+    # each rounding, underflow included, changes a sum of squares of numbers up to 1 by less
+    slack = 4 * (columns.shape[0] + 4) * float(np.finfo(np.float64).eps) * float(rough.max())
+    candidates = np.flatnonzero(rough >= rough.max() - slack)
+    best = arb(0)
+    for i in candidates[:_CANDIDATES]:
+        best = best.max(frobenius(columns[:, [i]]))
+    if len(candidates) > _CANDIDATES:
+        best = best.union((arb(float(rough.max())) + arb(slack)).sqrt() * arb(scale))
+    return best
 
 
 def _decide(facts: SpectralFacts) -> tuple[Literal["proved", "refuted", "unknown"], str]:

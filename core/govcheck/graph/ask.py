@@ -6,21 +6,24 @@ from functools import cache
 from typing import Final
 
 from govcheck.bounds.answer import (
-    QUANTITIES,
-    UPPER,
+    CARRIED,
+    LOCAL,
     LocalBound,
     Ref,
     Unknown,
     Value,
+    sense_of,
     v_best,
 )
-from govcheck.bounds.constants import Constants, LayerConstants, Mode, sense_of
+from govcheck.bounds.constants import Constants, LayerConstants, Mode
 from govcheck.bounds.expr import ZERO
 from govcheck.plugin.layer import At, BoundSpec, Layer, answer, declared_bounds
 
 NO_PARAMETERS: Final = Ref("elementary", "a map without parameters")
 DEFAULT: Final = Ref("elementary", "0 is a lower bound")
-PARAMETER_QUANTITIES: Final = ("D", "xt", "tt")
+PARAMETER_QUANTITIES: Final = ("D", "D_rows", "xt", "tt")
+LARGER: Final = {"out_spec": "out", "out_max": "out_spec", "J_rows": "J", "D_rows": "D"}
+"""What stands for a quantity that a layer does not declare."""
 
 
 @cache
@@ -47,11 +50,15 @@ def layer_constants(layer: Layer, at: At, mode: Mode) -> LayerConstants:
     declared = _declared(type(layer), mode)
     bare = not layer.parameters(at.shape)
     bounds: dict[str, LocalBound] = {}
-    for quantity in QUANTITIES:
-        bounds[quantity] = _one(layer, at, quantity, declared.get(quantity, []), bare)
-    out, spec = bounds["out"], bounds["out_spec"]
-    if not spec.known and out.known:
-        bounds["out_spec"] = _frobenius(out)
+    for quantity in CARRIED:
+        if quantity not in LARGER or (quantity in declared and quantity not in mode.same):
+            bounds[quantity] = _one(layer, at, quantity, declared.get(quantity, []), bare)
+    for quantity in LOCAL:
+        if quantity in declared:
+            bounds[quantity] = _one(layer, at, quantity, declared[quantity], bare)
+    for quantity, larger in LARGER.items():
+        if quantity not in bounds or not bounds[quantity].known:
+            bounds[quantity] = _stand_in(quantity, bounds[larger])
     return Constants(at.node, bounds)
 
 
@@ -79,13 +86,14 @@ def _one(
 
 
 def _missing(layer: Layer, at: At, quantity: str) -> LocalBound:
-    if quantity in UPPER:
+    if sense_of(quantity) == "upper":
         reason = f"{layer.name} declares no bound of {quantity}"
         value: Value = Unknown.because(reason, kind="undeclared").located(at.node, quantity)
         return LocalBound(quantity, at.node, value, "upper", "not declared", DEFAULT)
     return LocalBound(quantity, at.node, ZERO, "lower", "trivial", DEFAULT)
 
 
-def _frobenius(out: LocalBound) -> LocalBound:
-    ref = Ref("elementary", "|A|_2 <= |A|_F")
-    return LocalBound("out_spec", out.node, out.value, "upper", "Frobenius norm", ref, (out,))
+def _stand_in(quantity: str, larger: LocalBound) -> LocalBound:
+    rule = f"at most {larger.quantity}"
+    ref = Ref("elementary", "norm of a part, or operator norm, at most the larger norm")
+    return LocalBound(quantity, larger.node, larger.value, "upper", rule, ref, (larger,))

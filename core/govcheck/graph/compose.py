@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from govcheck.bounds.answer import Bound, Unknown, Value
-from govcheck.bounds.constants import TIGHT, LayerConstants, MapConstants, Mode, identity
+from govcheck.bounds.constants import (
+    INPUT_NORMS,
+    TIGHT,
+    LayerConstants,
+    MapConstants,
+    Mode,
+    identity,
+)
 from govcheck.bounds.domain import Domain
 from govcheck.bounds.expr import ZERO, Expr
 from govcheck.bounds.rules import join, parallel_sum, sequential, tightened
@@ -55,13 +62,20 @@ class Composer:
         spectral: Value,
         injective: Expr = ZERO,
         injective_ones: Expr = ZERO,
+        largest: Value | None = None,
         premises: Mapping[str, Bound] | None = None,
     ) -> Place:
         """The identity on an input set given by norms of the sample matrix."""
-        if "spectral" in self.mode.leave_out:
-            spectral = frobenius
-        c = identity("input", frobenius, spectral, injective, premises or {})
-        return Place(c, shape, injective_ones)
+        norms: dict[str, Value] = {
+            "out": frobenius,
+            "out_spec": spectral,
+            "out_max": spectral if largest is None else largest,
+            "out_inj": injective,
+        }
+        for q, larger in self.mode.same.items():
+            if q in norms:
+                norms[q] = norms[larger]
+        return Place(identity("input", norms, premises or {}), shape, injective_ones)
 
     def run(self, body: Chain, start: Place) -> Place:
         """Compose a whole chain after `start`."""
@@ -95,7 +109,7 @@ class Composer:
             case Residual():
                 inner = self.run(block.body, self._inside(f))
                 skip = self._inside(f).constants
-                both = parallel_sum([skip, inner.constants], block.node)
+                both = parallel_sum([skip, inner.constants], block.node, self.mode)
                 return self._after(f, both, inner.shape, block.node)
             case Parallel():
                 ends = [self.run(branch, self._inside(f)) for branch in block.branches]
@@ -110,6 +124,7 @@ class Composer:
             samples=self.samples,
             frobenius=f.constants.value("out"),
             spectral=f.constants.value("out_spec"),
+            largest=f.constants.value("out_max"),
             injective=_known(f.constants.value("out_inj")),
             injective_ones=f.injective_ones,
             domain=self.domain,
@@ -126,20 +141,15 @@ class Composer:
 
     def _inside(self, f: Place) -> Place:
         """The identity on the output set of `f`: where the branches of a block begin."""
-        norms = {q: f.constants[q] for q in ("out", "out_spec", "out_inj")}
-        c = identity(
-            f.constants.node,
-            norms["out"].value,
-            norms["out_spec"].value,
-            norms["out_inj"].value,
-            norms,
-        )
+        norms = {q: f.constants[q] for q in INPUT_NORMS}
+        values = {q: v.value for q, v in norms.items()}
+        c = identity(f.constants.node, values, norms)
         return Place(c, f.shape, f.injective_ones)
 
     def _joined(
         self, f: Place, kind: Literal["sum", "concat"], ends: list[Place], node: str
     ) -> Place:
-        both = join(kind, [e.constants for e in ends], node)
+        both = join(kind, [e.constants for e in ends], node, self.mode)
         return self._after(f, both, joined_shape(kind, ends), node)
 
     def _advance_region(self, f: Place, region: Region) -> Place:
@@ -169,9 +179,11 @@ class Composer:
                     block.join,
                     [p.constants for p, _ in inputs],
                     block.node,
+                    self.mode,
                     separate=separate,
                 )
-                place = Place(tightened(both, self.mode), joined_shape(block.join, [p for p, _ in inputs]))
+                shape = joined_shape(block.join, [p for p, _ in inputs])
+                place = Place(tightened(both, self.mode), shape)
             else:
                 place, owners = self.advance(inputs[0][0], block), owners | {index}
             done[index] = (place, owners)

@@ -5,8 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from govcheck.bounds.answer import QUANTITIES, ComposedBound, Ref, Unknown, Value
-from govcheck.bounds.constants import Constants, MapConstants, Mode, composed, sense_of
+from govcheck.bounds.answer import (
+    CARRIED,
+    LOWER,
+    ComposedBound,
+    Ref,
+    Unknown,
+    Value,
+    sense_of,
+)
+from govcheck.bounds.constants import Constants, MapConstants, Mode, composed
 from govcheck.bounds.expr import ZERO, Expr, sqrt, sym
 from govcheck.bounds.recurrence import iterate
 from govcheck.graph.blocks import Repeat
@@ -15,7 +23,7 @@ if TYPE_CHECKING:
     from govcheck.graph.compose import Composer, Place
 
 REPEAT: Final = Ref("govcheck theory", "bound calculus, section 3, applied to each copy")
-SQUARED: Final = ("D", "xt", "sigma_D")
+SQUARED: Final = ("D", "D_rows", "xt", "sigma_D")
 """Sharp rules are linear in the squares of these."""
 
 Assumed = dict[str, Value]
@@ -27,11 +35,12 @@ def advance_repeat(composer: Composer, f: Place, block: Repeat) -> Place:
     One copy is composed after a symbolic map; the result is a recurrence in that map's
     constants. A constant that is 0 before and after a copy stays 0; one that is Unknown
     after a copy is Unknown, except that the first copy may make known what was not (a
-    bounded activation): then it is composed by itself and the recurrence starts behind it.
+    bounded activation), or may use what is only known of the data (a row of ones below it):
+    then it is composed by itself and the recurrence starts behind it.
     """
     if block.times is ZERO:
         return f
-    if any(not f.constants[q].known for q in QUANTITIES):
+    if any(not f.constants[q].known for q in CARRIED) or _uses_ones(composer, f, block):
         f = composer.run(block.body, f)
         rest = block.times - 1
     else:
@@ -41,8 +50,8 @@ def advance_repeat(composer: Composer, f: Place, block: Repeat) -> Place:
     assumed = _fixed_point(composer, f, block)
     step = _one_copy(composer, f, block, assumed)
     state = {}
-    for q in QUANTITIES:
-        if q == "out_spec" and assumed[q] is assumed["out"]:
+    for q in CARRIED:
+        if q in composer.mode.same:
             continue
         symbol, update = assumed[q], step.constants.value(q)
         if isinstance(symbol, Expr) and symbol is not ZERO and isinstance(update, Expr):
@@ -50,10 +59,11 @@ def advance_repeat(composer: Composer, f: Place, block: Repeat) -> Place:
             first = f.constants[q].expr
             state[q] = (symbol**k, first**k, _unlet(update) ** k)
     final = iterate(state, rest)
-    if "out_spec" not in state and "out" in final:
-        final["out_spec"] = final["out"]
+    for q, larger in composer.mode.same.items():
+        if larger in final:
+            final[q] = final[larger]
     bounds: dict[str, ComposedBound] = {}
-    for q in QUANTITIES:
+    for q in CARRIED:
         update = step.constants.value(q)
         if q in final:
             value: Value = sqrt(final[q]) if _squared(q, composer.mode) else final[q]
@@ -65,6 +75,14 @@ def advance_repeat(composer: Composer, f: Place, block: Repeat) -> Place:
         rule = f"{block.times!r} copies, each composed as the step shown"
         bounds[q] = composed(q, block.node, value, rule, REPEAT, premises)
     return replace(step, constants=Constants(block.node, bounds), shape=f.shape)
+
+
+def _uses_ones(composer: Composer, f: Place, block: Repeat) -> bool:
+    if f.injective_ones is ZERO:
+        return False
+    with_ones = composer.run(block.body, f).constants
+    without = composer.run(block.body, replace(f, injective_ones=ZERO)).constants
+    return any(with_ones.value(q) is not without.value(q) for q in LOWER)
 
 
 def _squared(quantity: str, mode: Mode) -> bool:
@@ -86,18 +104,17 @@ def _symbol(quantity: str, block: Repeat, mode: Mode) -> Expr:
 def _fixed_point(composer: Composer, f: Place, block: Repeat) -> Assumed:
     """What each constant is before a copy: 0, a state symbol, or Unknown."""
     assumed: Assumed = {}
-    for q in QUANTITIES:
+    for q in CARRIED:
         value = f.constants.value(q)
         if value is ZERO or isinstance(value, Unknown):
             assumed[q] = value
         else:
             assumed[q] = _symbol(q, block, composer.mode)
     while True:
-        if "spectral" in composer.mode.leave_out:
-            assumed["out_spec"] = assumed["out"]
+        assumed |= {q: assumed[larger] for q, larger in composer.mode.same.items()}
         step = _one_copy(composer, f, block, assumed)
         changed = False
-        for q in QUANTITIES:
+        for q in CARRIED:
             before, after = assumed[q], step.constants.value(q)
             if isinstance(after, Unknown) and not isinstance(before, Unknown):
                 assumed[q], changed = (after if sense_of(q) == "upper" else ZERO), True

@@ -166,25 +166,32 @@ class Activation(Layer):
         """Smallest ``|phi'|`` on the entries the input can have (operator norm bounds them)."""
         return _on_entries(at, self.slope_floor, _constants(self).flattest)
 
-    @bound("D", "upper", TABLE, tight="exact: no parameters")
-    def parameter_derivative(self, at: At) -> Value:
-        """There are no parameters."""
-        return ZERO
-
     @bound("xx", "upper", TABLE, tight="attained or approached where |phi''| is largest")
     def second_derivative(self, at: At) -> Value:
         """``phi'' h k`` entrywise, largest with h and k in one coordinate."""
         return _constants(self).curvature
 
-    @bound("xt", "upper", TABLE, tight="exact: no parameters")
-    def mixed_derivative(self, at: At) -> Value:
-        """There are no parameters."""
-        return ZERO
+    @bound("J_inf", "upper", TABLE, tight="as J", uses=("rows",))
+    def jacobian_max_norm(self, at: At) -> Value:
+        """A diagonal matrix has the same norm in the max norm."""
+        return self.jacobian(at)
 
-    @bound("tt", "upper", TABLE, tight="exact: no parameters")
-    def parameter_second_derivative(self, at: At) -> Value:
-        """There are no parameters."""
-        return ZERO
+    @bound("xx_inf", "upper", TABLE, tight="as xx", uses=("rows",))
+    def second_derivative_max_norm(self, at: At) -> Value:
+        """``|phi'' h k|_2 <= sup|phi''| |h|_max |k|_2``."""
+        return self.second_derivative(at)
+
+    @bound("out_max", "upper", TABLE, uses=("rows",))
+    def sample_by_growth(self, at: At) -> Value:
+        """As `output_by_growth`, for one sample."""
+        growth = _on_entries(at, self.growth, _constants(self).growth)
+        offset = v_mul(absolute(_constants(self).at_zero), sqrt(at.features))
+        return v_add(v_mul(growth, at.sample), offset)
+
+    @bound("out_max", "upper", TABLE, uses=("rows", "boundedness"))
+    def sample_by_range(self, at: At) -> Value:
+        """As `output_by_range`, for one sample."""
+        return v_mul(_constants(self).value, sqrt(at.features))
 
     @bound("out", "upper", TABLE)
     def output_by_growth(self, at: At) -> Value:
@@ -207,7 +214,8 @@ def _constants(activation: Activation) -> Scalar:
 
 def _on_entries(at: At, local: Callable[[Expr], Value], whole_line: Value) -> Value:
     """A bound on the entries the input can have; where they are unbounded, on the line."""
-    radius = at.frobenius if isinstance(at.spectral, Unknown) else at.spectral
+    known = (r for r in (at.sample, at.spectral) if isinstance(r, Expr))
+    radius = next(known, at.frobenius)
     if isinstance(radius, Expr):
         return local(radius)
     if isinstance(whole_line, Expr):

@@ -24,6 +24,11 @@ class Isometry(Layer):
         """The operator norm of the sample matrix is kept."""
         return at.spectral
 
+    @bound("out_max", "upper", REARRANGE, tight="exact", uses=("rows",))
+    def output_sample(self, at: At) -> Value:
+        """The norm of each sample is kept."""
+        return at.sample
+
     @bound("out_inj", "lower", REARRANGE, tight="exact")
     def output_injective(self, at: At) -> Value:
         """Kept as well."""
@@ -34,27 +39,17 @@ class Isometry(Layer):
         """Orthogonal."""
         return ONE
 
+    @bound("J_inf", "upper", REARRANGE, tight="exact", uses=("rows",))
+    def jacobian_max_norm(self, at: At) -> Value:
+        """A permutation keeps the max norm."""
+        return ONE
+
     @bound("sigma_J", "lower", REARRANGE, tight="exact")
     def least_singular_value(self, at: At) -> Value:
         """Orthogonal."""
         return ONE
 
-    @bound("D", "upper", REARRANGE, tight="exact: no parameters")
-    def parameter_derivative(self, at: At) -> Value:
-        """There are no parameters."""
-        return ZERO
-
     @bound("xx", "upper", REARRANGE, tight="exact: linear")
     def second_derivative(self, at: At) -> Value:
         """Linear."""
-        return ZERO
-
-    @bound("xt", "upper", REARRANGE, tight="exact: no parameters")
-    def mixed_derivative(self, at: At) -> Value:
-        """There are no parameters."""
-        return ZERO
-
-    @bound("tt", "upper", REARRANGE, tight="exact: no parameters")
-    def parameter_second_derivative(self, at: At) -> Value:
-        """There are no parameters."""
         return ZERO

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from govcheck.bounds.answer import LOWER, QUANTITIES, Ref, Sense, Value
+from govcheck.bounds.answer import CARRIED, LOCAL, Ref, Sense, Value, sense_of
 from govcheck.bounds.domain import Domain, Everything, FloorKind, NormKind
 from govcheck.bounds.expr import ONE, ZERO, Expr, ExprLike, mul
 from govcheck.plugin.guard import ask
@@ -28,10 +28,17 @@ Shape = tuple[Expr, ...]
 
 @dataclass(frozen=True)
 class Parameter:
-    """A trained array of a layer: its name and symbolic shape."""
+    """A trained array of a layer.
+
+    Args:
+        name: unique in the layer.
+        shape: symbolic.
+        initial: what every entry is at first; drawn as the architecture says when omitted.
+    """
 
     name: str
     shape: Shape
+    initial: Expr | None = None
 
 
 @dataclass(frozen=True)
@@ -45,10 +52,11 @@ class At:
         shape: shape of one sample.
         samples: N.
         frobenius: upper bound of the Frobenius norm of X.
-        spectral: upper bound of the operator norm of X (also bounds each entry).
+        spectral: upper bound of the operator norm of X.
         injective: lower bound of ``min |X v|`` over unit vectors v.
         injective_ones: the same for X with a row of ones below it.
         domain: the parameter set.
+        largest: upper bound of the Euclidean norm of one sample; `spectral` when omitted.
     """
 
     node: str
@@ -59,6 +67,12 @@ class At:
     injective: Expr = ZERO
     injective_ones: Expr = ZERO
     domain: Domain = field(default_factory=Everything)
+    largest: Value | None = None
+
+    @property
+    def sample(self) -> Value:
+        """Upper bound of the Euclidean norm of one sample."""
+        return self.spectral if self.largest is None else self.largest
 
     @property
     def features(self) -> Expr:
@@ -117,21 +131,25 @@ def bound(
 
     Args:
         quantity: one of ``out out_spec J D xx xt tt`` (upper) or ``sigma_J sigma_D
-            out_inj`` (lower); see `govcheck.bounds.answer.MEANING`.
+            out_inj`` (lower), or one that makes others sharper: ``out_max J_rows D_rows
+            J_inf xx_inf`` (upper), ``sigma_skip`` (lower); see
+            `govcheck.bounds.answer.MEANING`.
         sense: "upper" or "lower".
         reference: where it is proved.
         tight: where equality holds, in words; empty when that is not known.
         uses: what a coarser mode leaves out: "boundedness" (a bounded activation),
-            "spectral" (the operator norm of the data).
+            "spectral" (the operator norm of the data), "rows" (norms of single rows and
+            samples)
         reading: "as_corrected", or "as_printed" for the constant as a paper prints it,
             used only in the mode `paper` and possibly unsound.
 
     Raises:
         ValueError: for a quantity or sense that does not exist.
     """
-    if quantity not in QUANTITIES:
-        raise ValueError(f"no quantity {quantity!r}; there are {', '.join(QUANTITIES)}")
-    if sense != ("lower" if quantity in LOWER else "upper"):
+    known = CARRIED + LOCAL
+    if quantity not in known:
+        raise ValueError(f"no quantity {quantity!r}; there are {', '.join(known)}")
+    if sense != sense_of(quantity):
         raise ValueError(f"{quantity} is not bounded from {sense}")
 
     def mark(method: F) -> F:
