@@ -23,14 +23,16 @@ def weight_facts(array: NDArray[Any], kind: str) -> arb:
         array: the parameter, finite.
         kind: ``spectral`` (operator norm), ``frobenius``, ``max`` (largest absolute entry),
             ``sigma_min`` (surjectivity modulus ``min |W^T v|`` over unit v, 0 if W has more
-            rows than columns) or ``abs_min`` (smallest absolute entry).
+            rows than columns), ``abs_min`` (smallest absolute entry), ``row_min`` (smallest
+            Euclidean norm of a row) or ``least_norm`` (operator norm, to bound from below).
 
     Raises:
-        ValueError: for another kind, entries that are not finite, or `abs_min` of nothing.
+        ValueError: for another kind, entries that are not finite, or the smallest entry or
+            row of nothing.
     """
     matrix = _as_matrix(array)
     match kind:
-        case "spectral":
+        case "spectral" | "least_norm":
             return spectral_facts(matrix, "norm").sigma_max.ball
         case "frobenius":
             return frobenius(matrix)
@@ -42,6 +44,8 @@ def weight_facts(array: NDArray[Any], kind: str) -> arb:
             if not matrix.size:
                 raise ValueError("an empty array has no smallest entry")
             return arb(float(np.abs(matrix).min()))
+        case "row_min":
+            return _shortest_row(matrix)
     raise ValueError(f"no number {kind!r} about weights")
 
 
@@ -53,6 +57,15 @@ def _as_matrix(array: NDArray[Any]) -> Matrix:
     if not np.isfinite(matrix).all():
         raise ValueError("the weights have entries that are not finite numbers")
     return matrix
+
+
+def _shortest_row(matrix: Matrix) -> arb:
+    if not len(matrix):
+        raise ValueError("an empty array has no smallest row")
+    result = frobenius(matrix[:1])
+    for i in range(1, len(matrix)):
+        result = result.min(frobenius(matrix[i : i + 1]))
+    return result
 
 
 def _surjectivity(matrix: Matrix) -> Range:

@@ -147,8 +147,10 @@ def fact_values(
         return {}
     wanted = {fact.node for fact in facts.values()}
     placed = [p for p in placed_layers(arch.body, shapes, values) if p.leaf in wanted]
-    sizes = [d for p in placed for q in p.layer.parameters(p.shape) for d in (*q.shape, *p.shape)]
-    if any(free_symbols(d, values) for d in sizes):
+    parameters = [q for p in placed for q in p.layer.parameters(p.shape)]
+    needed = [d for p in placed for d in p.shape] + [d for q in parameters for d in q.shape]
+    needed += [q.initial for q in parameters if q.initial is not None]
+    if any(free_symbols(d, values) for d in needed):
         return {}
     weights = initial_weights(placed, values, arch.init)
     formulas = _floats(values)
@@ -214,6 +216,7 @@ def initial_weights(
     of entries that belong to one output, the product of all dimensions after the first.
     Vectors called ``bias`` are 0, or as the weights with ``torch``. Parameters called
     ``factor`` or ``scale`` that are no matrices are 1, all other vectors and numbers 0.
+    A parameter with an initial value of its own has that in every entry.
 
     Args:
         placed: all layers, each copy in a repeat by itself.
@@ -235,6 +238,11 @@ def initial_weights(
             parameters = place.layer.parameters(place.shape)
             shapes = {p.name: _shape(p, place.node, values) for p in parameters}
             inputs = prod(_size(e, place.node, values) for e in place.shape)
+            given = {
+                p.name: float(evaluate(p.initial, values).mid())
+                for p in parameters
+                if p.initial is not None
+            }
         except EvaluationError as error:
             problems.append(
                 Problem(
@@ -260,8 +268,12 @@ def initial_weights(
         fans = [prod(s[1:]) for s in shapes.values() if len(s) >= 2]
         fan = fans[0] if fans else inputs
         for name, shape in shapes.items():
-            draw = _stream(init.seed, place.node, name) if not problems else None
-            if draw is not None:
+            if problems:
+                continue
+            if name in given:
+                weights[place.node, name] = np.full(shape, given[name])
+            else:
+                draw = _stream(init.seed, place.node, name)
                 weights[place.node, name] = _draw(draw, name, shape, fan, init.method, std)
     if problems:
         raise InputError(problems)

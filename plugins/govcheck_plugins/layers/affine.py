@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from govcheck.bounds.answer import v_add, v_mul, v_rss
 from govcheck.bounds.expr import ONE, ZERO, Expr, absolute, minimum, mul, num, sqrt
-from govcheck.plugin import (
-    At,
-    Layer,
-    Parameter,
-    Ref,
-    Shape,
-    ShapeError,
-    Unknown,
-    Value,
-    Values,
-    bound,
-)
+from govcheck.plugin import At, Layer, Parameter, Ref, Shape, ShapeError, Value, Values, bound
+from govcheck_plugins.layers._parameterisation import KINDS, Parameterisation
 
 if TYPE_CHECKING:
     from torch import nn
-
-KAPPA: Final = Fraction(48, 125) * sqrt(5)
 
 CALCULUS: Final = Ref("govcheck theory", "bound calculus, section 4")
 LEMMA: Final = Ref("govcheck theory", "layer constants, section 2 (lemma on u/sqrt(c+|u|^2))")
@@ -35,22 +22,30 @@ class Affine(Layer):
     """affine: X -> s P(w) X + b 1^T, on vectors.
 
     ``weight`` chooses P: ``plain`` (the matrix itself), ``weight_norm`` (rows
-    ``w/sqrt(eps + |w|^2)``), ``entrywise`` (``w/sqrt(eps + w^2)``, [M] eq 26) or
-    ``orthogonal`` (a fixed matrix with orthonormal rows or columns times one trained
-    factor). ``scale`` is s; ``bias`` adds a trained b. Columns of X are samples.
+    ``w/sqrt(eps + |w|^2)``), ``entrywise`` (``w/sqrt(eps + w^2)``, [M] eq 26), ``orthogonal``
+    (a fixed matrix with orthonormal rows or columns times one trained factor),
+    ``torch_weight_norm`` (rows ``g v/|v|``, torch's, g = 1 at first) or ``spectral``
+    (``W/|W|_2``, the true operator norm, with ``factor`` times one trained factor). The last
+    two jump at 0: their D is bounded on sets around given weights that leave 0 out.
+    ``scale`` is s; ``bias`` adds a trained b. Columns of X are samples.
     """
 
     name: ClassVar[str] = "affine"
 
     out: Expr
-    weight: Literal["plain", "weight_norm", "entrywise", "orthogonal"] = "plain"
+    weight: Literal[
+        "plain", "weight_norm", "entrywise", "orthogonal", "torch_weight_norm", "spectral"
+    ] = "plain"
     bias: bool = True
     scale: Expr = ONE
     eps: Expr = ONE
+    factor: bool = False
 
     def check(self) -> None:
         if self.eps.is_number and self.eps.number <= 0:
             raise ValueError("eps must be positive")
+        if self.factor and self.weight != "spectral":
+            raise ValueError(f"weight {self.weight} takes no factor; spectral does")
 
     def shape(self, shape: Shape) -> Shape:
         if len(shape) != 1:
@@ -58,13 +53,12 @@ class Affine(Layer):
             raise ShapeError(f"affine takes vectors, not samples of shape [{dims}]; flatten first")
         return (self.out,)
 
+    def _matrix(self, columns: Expr) -> Parameterisation:
+        return KINDS[self.weight](self.out, columns, self.eps, self.factor)
+
     def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
-        weight = (
-            Parameter("factor", ())
-            if self.weight == "orthogonal"
-            else Parameter("weight", (self.out, *shape))
-        )
-        return (weight, Parameter("bias", (self.out,))) if self.bias else (weight,)
+        found = self._matrix(mul(*shape)).parameters()
+        return (*found, Parameter("bias", (self.out,))) if self.bias else found
 
     def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
         from govcheck.numeric.affine import AffineMap
@@ -76,31 +70,14 @@ class Affine(Layer):
             bias=self.bias,
             scale=values(self.scale),
             eps=values(self.eps),
+            factor=self.factor,
         )
 
     def _s(self) -> Expr:
         return absolute(self.scale)
 
-    def _map_norm(self, at: At) -> Value:
-        """Supremum of ``|P(w)|_2``, without s."""
-        if self.weight == "plain":
-            return at.norm("weight", "spectral")
-        if self.weight == "orthogonal":
-            return at.norm("factor", "max")
-        rows = self.out if self.weight == "weight_norm" else mul(self.out, at.features)
-        r = at.norm("weight", "frobenius")
-        if isinstance(r, Unknown):
-            return sqrt(rows)
-        # t -> t/(eps+t) is concave, so equal rows (entries) are the worst case
-        best = sqrt(rows) * r / sqrt(rows * self.eps + r**2)
-        spectral = at.norm("weight", "spectral")
-        if self.weight == "weight_norm" and spectral is not r and isinstance(spectral, Expr):
-            return minimum(best, spectral / sqrt(self.eps))
-        return best
-
-    def _derivative(self) -> Expr:
-        """Supremum of ``|DP|_2``."""
-        return ONE if self.weight in ("plain", "orthogonal") else 1 / sqrt(self.eps)
+    def _p(self, at: At) -> Parameterisation:
+        return self._matrix(at.features)
 
     def _offset(self, at: At) -> Value:
         return v_mul(at.norm("bias", "frobenius"), sqrt(at.samples)) if self.bias else ZERO
@@ -108,30 +85,29 @@ class Affine(Layer):
     @bound("J", "upper", CALCULUS, tight="equal rows (entries) of w attain it on a ball")
     def jacobian(self, at: At) -> Value:
         """``J = s P(w)`` applied to each sample."""
-        return v_mul(self._s(), self._map_norm(at))
+        return v_mul(self._s(), self._p(at).norm(at))
 
     @bound("out", "upper", CALCULUS, tight="X along the top singular vector of P(w)")
     def output(self, at: At) -> Value:
         """``|s P(w) X + b 1^T|_F <= |s| |P(w)|_2 |X|_F + |b| sqrt N``."""
-        return v_add(v_mul(self._s(), self._map_norm(at), at.frobenius), self._offset(at))
+        return v_add(v_mul(self._s(), self._p(at).norm(at), at.frobenius), self._offset(at))
 
     @bound("out_spec", "upper", CALCULUS, uses=("spectral",))
     def output_spectral(self, at: At) -> Value:
         """The same with operator norms; ``b 1^T`` has norm ``|b| sqrt N``."""
-        return v_add(v_mul(self._s(), self._map_norm(at), at.spectral), self._offset(at))
+        return v_add(v_mul(self._s(), self._p(at).norm(at), at.spectral), self._offset(at))
 
     @bound("out_inj", "lower", CALCULUS)
     def output_injective(self, at: At) -> Value:
         """A multiple of a matrix with orthonormal columns keeps ``|X v|`` up to the factor."""
-        if self.weight == "orthogonal" and not self.bias and self.out is at.features:
-            return mul(self._s(), at.floor("factor", "abs_min"), at.injective)
-        return ZERO
+        if self.bias:
+            return ZERO
+        return mul(self._s(), self._p(at).injective(at), at.injective)
 
     @bound("D", "upper", CALCULUS, tight="w = 0, direction along the top singular vector of X")
     def parameter_derivative(self, at: At) -> Value:
         """``D = [s DP(.) X, 1]``; a fixed matrix times a factor has ``D = s Q X``."""
-        x = at.frobenius if self.weight == "orthogonal" else at.spectral
-        weight = v_mul(self._s(), self._derivative(), x)
+        weight = v_mul(self._s(), self._p(at).applied(at))
         return v_rss(weight, sqrt(at.samples)) if self.bias else weight
 
     @bound("xx", "upper", CALCULUS, tight="exact: linear in X")
@@ -142,47 +118,29 @@ class Affine(Layer):
     @bound("xt", "upper", CALCULUS, tight="w = 0, rank-one directions")
     def mixed_derivative(self, at: At) -> Value:
         """``|s DP[h] K|_F <= |s| |DP| |h| |K|_F``."""
-        return mul(self._s(), self._derivative())
+        return v_mul(self._s(), self._p(at).derivative(at))
 
     @bound("tt", "upper", LEMMA, tight="|w| = sqrt(eps)/2, direction w, X along w")
     def parameter_second_derivative(self, at: At) -> Value:
-        """``|s D2P[h,h] X| <= |s| (kappa/eps) |h|^2 |X|_2``, kappa = 48 sqrt5/125."""
-        if self.weight in ("plain", "orthogonal"):
-            return ZERO
-        return v_mul(self._s(), KAPPA / self.eps, at.spectral)
+        """``|s D2P[h,h] X|_F``: 0, or with eps ``|s| (kappa/eps) |X|_2``, kappa = 48 sqrt5/125."""
+        return v_mul(self._s(), self._p(at).curvature(at))
 
     @bound("sigma_J", "lower", CALCULUS)
     def least_singular_value(self, at: At) -> Value:
         """Surjectivity modulus of ``s P(w)`` over the parameter set."""
-        if self.weight == "plain":
-            return mul(self._s(), at.floor("weight", "sigma_min"))
-        if self.weight == "orthogonal" and self.out is at.features:
-            return mul(self._s(), at.floor("factor", "abs_min"))
-        return ZERO
-
-    def _regular(self, at: At) -> Expr:
-        """Infimum of the smallest singular value of ``DP(w)``."""
-        if self.weight == "plain":
-            return ONE
-        if self.weight == "orthogonal":
-            return ZERO
-        # a row of w is at most as long as the operator norm of w
-        r = at.norm("weight", "spectral" if self.weight == "weight_norm" else "max")
-        if isinstance(r, Unknown):
-            return ZERO
-        return self.eps / (self.eps + r**2) ** Fraction(3, 2)
+        return mul(self._s(), self._p(at).least(at))
 
     @bound("sigma_D", "lower", Ref("M", "Prop 4.7"), tight="exact for plain weights, no bias")
     def parameter_regularity(self, at: At) -> Value:
         """``sigma(DP) sigma(X^T)``; further columns of D can only help."""
-        return mul(self._s(), at.injective, self._regular(at))
+        return mul(self._s(), at.injective, self._p(at).regular(at))
 
     @bound("sigma_D", "lower", CALCULUS, tight="exact for plain weights with s = 1")
     def parameter_regularity_with_bias(self, at: At) -> Value:
         """With a bias D contains the columns of ``[X^T 1]``."""
         if not self.bias:
             return ZERO
-        return mul(minimum(mul(self._s(), self._regular(at)), 1), at.injective_ones)
+        return mul(minimum(mul(self._s(), self._p(at).regular(at)), 1), at.injective_ones)
 
     def _printed(self, at: At, corrected: Value, value: Value) -> Value:
         """[M] prints constants for bias-free weight normalisation only."""

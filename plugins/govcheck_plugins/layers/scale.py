@@ -17,20 +17,26 @@ PRODUCT: Final = Ref("elementary", "product rule for a X")
 
 @dataclass(frozen=True)
 class Scale(Layer):
-    """scale: X -> s a X, with a = 1 unless ``trainable``."""
+    """scale: X -> s a X, with a = 1 unless ``trainable``; a trained a is ``initial`` at first.
+
+    ``{factor: alpha/(H*sqrt(m)), trainable: true}`` is the residual scale of NF-ResNets;
+    with ``initial: 0`` it is that of ReZero and SkipInit.
+    """
 
     name: ClassVar[str] = "scale"
 
     factor: Expr = ONE
     trainable: bool = False
+    initial: Expr = ONE
 
     def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
-        return (Parameter("factor", ()),) if self.trainable else ()
+        return (Parameter("factor", (), self.initial),) if self.trainable else ()
 
     def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
         from govcheck.numeric.affine import ScaleMap
 
-        return ScaleMap(values(self.factor), trainable=self.trainable)
+        first = values(self.initial) if self.trainable else None
+        return ScaleMap(values(self.factor), first)
 
     def _size(self, at: At) -> Value:
         a = at.norm("factor", "max") if self.trainable else ONE
