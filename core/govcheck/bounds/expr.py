@@ -271,6 +271,9 @@ def _product(const: Number, powers: dict[Expr, Number]) -> Expr:
             continue
         if b.op == "num" and x.denominator == 1:
             const *= _integer_power(b.payload, int(x))
+        elif b.op == "pow" and x != 1 and (b.args[0].nonneg or x.denominator == 1):
+            merged = power(b.args[0], b.args[1] * x)
+            kept[merged] = kept.get(merged, 0) + 1
         elif b.op == "fn" and b.payload == "abs" and x.denominator == 1 and x % 2 == 0:
             kept[b.args[0]] = kept.get(b.args[0], 0) + x
         else:

@@ -300,18 +300,11 @@ def _all(branches: Sequence[MapConstants], quantity: str) -> list[ComposedBound]
 
 
 def tightened(c: MapConstants, mode: Mode) -> MapConstants:
-    """Use that the operator norm is at most the Frobenius norm, or only the latter."""
+    """The larger norm for one that is not known, or not told apart under this mode."""
     new = dict(c.bounds)
     ref = Ref("elementary", "|column|_2 <= |A|_2 <= |A|_F")
     for q, larger in (("out_spec", "out"), ("out_max", "out_spec")):
         small, large = new[q], new[larger]
-        if q in mode.same:
-            best = large.value
-        elif q == "out_spec" or not small.known:
-            best = v_best((small.value, large.value), "upper")
-        else:
-            best = small.value
-        if best is not small.value:
-            premises = (large,) if best is large.value else (small, large)
-            new[q] = composed(q, c.node, best, f"at most {larger}", ref, premises)
+        if (q in mode.same or not small.known) and small.value is not large.value:
+            new[q] = composed(q, c.node, large.value, f"at most {larger}", ref, (large,))
     return Constants(c.node, new)
