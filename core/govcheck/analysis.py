@@ -291,9 +291,9 @@ def decide(a: Analysis, registry: Registry) -> list[Verdict]:
     return verdicts
 
 
-def with_mode(a: Analysis, mode: str) -> Analysis:
+def with_mode(a: Analysis, mode: str | Mode) -> Analysis:
     """The same analysis composed under another mode; data and values are shared."""
-    chosen = MODES[mode]
+    chosen = MODES[mode] if isinstance(mode, str) else mode
     net, composer = _compose(a.architecture, chosen, a.domain)
     other = replace(
         a,

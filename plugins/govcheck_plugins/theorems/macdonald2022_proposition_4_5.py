@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from govcheck.analysis import Analysis
+from govcheck.analysis import Analysis, with_mode
 from govcheck.bounds.answer import Ref
+from govcheck.bounds.constants import Mode
 from govcheck.bounds.expr import ZERO
 from govcheck.theorems.protocol import Hypothesis, Reading, Status, Theorem, Verdict
 from govcheck_plugins.theorems._errata import errata
@@ -15,7 +16,6 @@ from govcheck_plugins.theorems._support import (
     known,
     paper,
     positive,
-    printed,
     show,
     sound,
     summarised,
@@ -23,6 +23,8 @@ from govcheck_plugins.theorems._support import (
 
 IDS: Final = ("E2", "E3")
 SHOWN: Final = 6
+SUM: Final = Mode("printed sum", lemma81=True)
+"""All that is known about the layers, added up as printed."""
 
 
 class Proposition45(Theorem):
@@ -52,8 +54,8 @@ class Proposition45(Theorem):
                 ),
             )
             return summarised(verdict, f"On the whole set {show(proven, 'sigma(DF)', bound)}.")
-        other = printed(analysis)
-        value = other.bounds["sigma_D"]
+        # a sum has more than no terms only if the root of the sum of squares has
+        value = bound if bound.value is ZERO else with_mode(proven, SUM).bounds["sigma_D"]
         same = value.value is bound.value
         verdict = Verdict(
             self.name,
