@@ -252,7 +252,7 @@ def concatenation(
     ref = CONCAT if separate else SHARED
     stacked: Callable[..., Value] = v_add if mode.lemma81 else v_rss
     rule = "triangle inequality" if mode.lemma81 else "stacked rows"
-    for q in ("out", "out_spec", "J", "xx"):
+    for q in ("out", "out_spec", "out_max", "J", "xx"):
         b.put(q, stacked(*_values(branches, q)), rule, ref, *_all(branches, q))
     out_inj = v_rss(*_values(branches, "out_inj"))
     b.put("out_inj", out_inj, "stacked rows", ref, *_all(branches, "out_inj"))
