@@ -53,7 +53,7 @@ def _describe(name: str, registry: Registry) -> dict[str, Any]:
 
 
 def _details(cls: type[Layer]) -> dict[str, Any]:
-    from govcheck.bounds.answer import QUANTITIES
+    from govcheck.bounds.answer import MEANING
     from govcheck.plugin.layer import declared_bounds
     from govcheck.spec.fields import field_specs
 
@@ -66,9 +66,10 @@ def _details(cls: type[Layer]) -> dict[str, Any]:
         }
         for f in field_specs(cls)
     ]
+    order = list(MEANING)
     declared = sorted(
         declared_bounds(cls),
-        key=lambda d: (d[1].reading != "as_corrected", QUANTITIES.index(d[1].quantity)),
+        key=lambda d: (d[1].reading != "as_corrected", order.index(d[1].quantity)),
     )
     bounds = [
         {

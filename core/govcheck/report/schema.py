@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, get_args
 
+from govcheck.bounds.answer import CauseKind
 from govcheck.bounds.loss import LOSS_MEANING
 from govcheck.report.document import FORMAT
 from govcheck.theorems.protocol import Mode, Reading, Status
@@ -87,7 +88,14 @@ def _definitions() -> Schema:
         "reference": _object(source=_TEXT, place=_TEXT, errata=_STRINGS, text=_TEXT),
         "unknown": _object(
             reason=_TEXT,
-            causes=_list(_object(node=_TEXT, quantity=_TEXT, reason=_TEXT)),
+            causes=_list(
+                _object(
+                    node=_TEXT,
+                    quantity=_TEXT,
+                    reason=_TEXT,
+                    kind={"enum": list(get_args(CauseKind))},
+                )
+            ),
             more=_COUNT,
         ),
         "answer": _object(**_answer()),

@@ -14,7 +14,6 @@ from govcheck.plugin.data import Dataset
 from govcheck.report.numbers import Number, Numbers, outward
 from govcheck.theorems.protocol import Verdict
 
-
 REASONS: Final = 3
 
 
@@ -178,7 +177,7 @@ def _verdict(v: Verdict) -> str:
     state = {
         "applies": "applies",
         "fails": "does not apply",
-        "undecided": "is undecided",
+        "undecided": "undecided",
     }[v.status]
     tail = v.summary or next(
         (f"{h.statement}: {h.status}." for h in v.hypotheses if not h.holds), ""

@@ -135,7 +135,7 @@ def _constants(page: Page, doc: Json) -> None:
         table.add_column("", no_wrap=True)
         for mode in modes:
             table.add_column(mode, no_wrap=True, justify="right")
-        table.add_column("", style="dim")
+        table.add_column("", style="dim", overflow="fold")
         for q in rows:
             cells = [page.cell(q["answers"].get(mode), 14) for mode in modes]
             table.add_row(q["quantity"], page.sign(q["sense"]), *cells, q["meaning"])
@@ -151,7 +151,7 @@ def _formulas(page: Page, doc: Json) -> None:
     if not known:
         return
     page.title(f"Formulas (mode {mode})")
-    cut = False
+    cut = any_closed = False
     names: list[str] = []
     for q in known:
         answer = q["answers"][mode]
@@ -159,10 +159,13 @@ def _formulas(page: Page, doc: Json) -> None:
         names += answer["uses"]
         closed = q["closed_form"]
         if closed is not None and answer["value"] is None:
+            any_closed = True
             head = f"  closed form, looser: {page.sign(q['sense'])} "
             cut |= _formula(page, head, closed, FORMULA_LINES)
     cut |= _definitions(page, doc["definitions"][mode], {q["quantity"] for q in rows}, names)
     cut |= _recurrences(page, doc["recurrences"][mode])
+    if any_closed:
+        page.item("in a closed form, q@b stands for the closed form of q", "dim")
     for meaning in doc["notation"]:
         page.item(meaning, "dim")
     if cut:
@@ -256,8 +259,8 @@ def _conclusions(page: Page, conclusions: list[Json], shown: Json, known: Json) 
             page.item(f"{c['name']} is unknown: {c['unknown']['reason']}")
             continue
         number = "" if c["value"] is None else f" {page.sign(c['sense'])} {c['value']}"
-        if number and c["text"] in (shown.get(c["name"]), c["value"]):
-            plain.append(c["name"] + number)
+        if c["text"] in (shown.get(c["name"]), c["value"]):
+            plain.append(c["name"] + (number or " as above"))
             continue
         page.item(c["name"] + number)
         _formula(page, f"    {page.sign(c['sense'])} ", c, DEFINITION_LINES)
