@@ -14,7 +14,7 @@ from govcheck.bounds.answer import Sense, Unknown, Value
 from govcheck.bounds.expr import ONE, ZERO, Expr, maximum, mul, sym
 
 NormKind = str
-"""``spectral``, ``frobenius``, ``max``, or a kind that the layer itself defines."""
+"""``spectral``, ``frobenius``, ``max``, ``row_max``, or a kind that the layer itself defines."""
 
 FloorKind = str
 """``sigma_min``, ``abs_min``, ``row_min``, ``least_norm``, or a kind of the layer's own."""
@@ -25,6 +25,7 @@ NORM_TEXT: Final[dict[str, str]] = {
     "max": "largest absolute entry",
     "sigma_min": "surjectivity modulus",
     "abs_min": "smallest absolute entry",
+    "row_max": "largest Euclidean norm of a row",
     "row_min": "smallest Euclidean norm of a row",
     "least_norm": "operator norm, from below",
     "operator": "operator norm of the linear map",

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
 from govcheck.bounds.evaluate import ball, lower
+from govcheck.certify.columns import longest_column
 from govcheck.certify.intervals import Range
 from govcheck.certify.matrices import Matrix, SpectralFacts, frobenius, spectral_facts
-
-_CANDIDATES: Final = 64
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def data_facts(x: NDArray[Any]) -> DataFacts:
     return DataFacts(
         frobenius=frobenius(columns),
         spectral=facts.sigma_max.ball,
-        largest=_largest(columns),
+        largest=longest_column(columns),
         sigma=facts.injectivity.ball,
         sigma_with_ones=_with_ones(columns, facts.injectivity).ball,
         rank=facts.rank or 0,
@@ -89,23 +88,6 @@ def _with_ones(columns: Matrix, without: Range) -> Range:
     # one more row only makes |X v| larger
     low = max(found.low, without.low)
     return Range(low, max(low, found.high))
-
-
-def _largest(columns: Matrix) -> arb:
-    """Only the columns that can be the longest are summed exactly."""
-    scale = float(np.max(np.abs(columns), initial=0.0))
-    if not scale:
-        return arb(0)
-    rough = np.sum((columns / scale) ** 2, axis=0)
-    # each rounding, underflow included, changes a sum of squares of numbers up to 1 by less
-    slack = 4 * (columns.shape[0] + 4) * float(np.finfo(np.float64).eps) * float(rough.max())
-    candidates = np.flatnonzero(rough >= rough.max() - slack)
-    best = arb(0)
-    for i in candidates[:_CANDIDATES]:
-        best = best.max(frobenius(columns[:, [i]]))
-    if len(candidates) > _CANDIDATES:
-        best = best.union((arb(float(rough.max())) + arb(slack)).sqrt() * arb(scale))
-    return best
 
 
 def _decide(facts: SpectralFacts) -> tuple[Literal["proved", "refuted", "unknown"], str]:

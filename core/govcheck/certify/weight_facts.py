@@ -10,6 +10,7 @@ from flint import arb
 from numpy.typing import NDArray
 
 from govcheck.certify.intervals import Range
+from govcheck.certify.columns import longest_column
 from govcheck.certify.matrices import Matrix, frobenius, spectral_facts
 
 
@@ -23,8 +24,8 @@ def weight_facts(array: NDArray[Any], kind: str) -> arb:
         array: the parameter, finite.
         kind: ``spectral`` (operator norm), ``frobenius``, ``max`` (largest absolute entry),
             ``sigma_min`` (surjectivity modulus ``min |W^T v|`` over unit v, 0 if W has more
-            rows than columns), ``abs_min`` (smallest absolute entry), ``row_min`` (smallest
-            Euclidean norm of a row) or ``least_norm`` (operator norm, to bound from below).
+            rows than columns), ``abs_min`` (smallest absolute entry), ``row_max`` and
+            ``row_min`` (largest and smallest Euclidean norm of a row) or ``least_norm`` (operator norm, to bound from below).
 
     Raises:
         ValueError: for another kind, entries that are not finite, or the smallest entry or
@@ -44,6 +45,8 @@ def weight_facts(array: NDArray[Any], kind: str) -> arb:
             if not matrix.size:
                 raise ValueError("an empty array has no smallest entry")
             return arb(float(np.abs(matrix).min()))
+        case "row_max":
+            return longest_column(np.ascontiguousarray(matrix.T))
         case "row_min":
             return _shortest_row(matrix)
     raise ValueError(f"no number {kind!r} about weights")

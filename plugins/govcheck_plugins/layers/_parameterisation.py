@@ -49,6 +49,10 @@ class Parameterisation(ABC):
     def curvature(self, at: At) -> Value:
         """Supremum of ``|D2P(w)[h, h] X|_F`` over unit h."""
 
+    def row(self, at: At) -> Value:
+        """Supremum of the largest Euclidean norm of a row of ``P(w)``."""
+        return self.norm(at)
+
     def least(self, at: At) -> Expr:
         """Infimum of the surjectivity modulus of ``P(w)``."""
         return ZERO
@@ -74,6 +78,9 @@ class Plain(Parameterisation):
     def curvature(self, at: At) -> Value:
         return ZERO
 
+    def row(self, at: At) -> Value:
+        return at.norm("weight", "row_max")
+
     def least(self, at: At) -> Expr:
         return at.floor("weight", "sigma_min")
 
@@ -89,6 +96,12 @@ class _Bounded(Parameterisation):
     @abstractmethod
     def pieces(self) -> Expr:
         """How many there are."""
+
+    def row(self, at: At) -> Value:
+        """The worst row has equal pieces, as has the worst matrix in `norm`."""
+        k = self.pieces() / self.rows
+        r = at.norm("weight", "row_max")
+        return sqrt(k) if isinstance(r, Unknown) else sqrt(k) * r / sqrt(k * self.eps + r**2)
 
     def norm(self, at: At) -> Value:
         r = at.norm("weight", "frobenius")
@@ -181,6 +194,9 @@ class TorchWeightNorm(Parameterisation):
     def norm(self, at: At) -> Value:
         """``|P|_2 <= |P|_F = |g|``, attained by equal rows."""
         return at.norm("gain", "frobenius")
+
+    def row(self, at: At) -> Value:
+        return at.norm("gain", "max")
 
     def _radius(self, at: At) -> Value:
         r = at.floor("weight", "row_min")

@@ -97,6 +97,23 @@ class Affine(Layer):
         """The same with operator norms; ``b 1^T`` has norm ``|b| sqrt N``."""
         return v_add(v_mul(self._s(), self._p(at).norm(at), at.spectral), self._offset(at))
 
+    @bound("out_max", "upper", CALCULUS, uses=("rows",))
+    def output_sample(self, at: At) -> Value:
+        """``|s P(w) x + b| <= |s| |P(w)|_2 |x| + |b|`` for one sample."""
+        offset = at.norm("bias", "frobenius") if self.bias else ZERO
+        return v_add(v_mul(self._s(), self._p(at).norm(at), at.sample), offset)
+
+    @bound("J_rows", "upper", CALCULUS, tight="exact for one row", uses=("rows",))
+    def jacobian_rows(self, at: At) -> Value:
+        """Rows of ``s P(w)``."""
+        return v_mul(self._s(), self._p(at).row(at))
+
+    @bound("D_rows", "upper", CALCULUS, tight="w = 0, the longest sample", uses=("rows",))
+    def parameter_derivative_rows(self, at: At) -> Value:
+        """``|s DP[h] x| <= |s| |DP| |h| |x|`` for one sample; each b enters one row."""
+        weight = v_mul(self._s(), self._p(at).derivative(at), at.sample)
+        return v_rss(weight, ONE) if self.bias else weight
+
     @bound("out_inj", "lower", CALCULUS)
     def output_injective(self, at: At) -> Value:
         """A multiple of a matrix with orthonormal columns keeps ``|X v|`` up to the factor."""
