@@ -1,0 +1,74 @@
+"""Average pooling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, ClassVar
+
+from govcheck.bounds.expr import ONE, ZERO, Expr, num, sqrt
+from govcheck.plugin import Shape, Values
+from govcheck_plugins.layers._linear import SampleLinear
+from govcheck_plugins.layers._whole import check_window, spatial, windows
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class AvgPool(SampleLinear):
+    """avg_pool: means over windows of ``kernel`` along each spatial dimension, no padding.
+
+    Windows start every ``stride`` (``kernel`` by default); a rest that fills no window is
+    dropped. A is a tensor product over dimensions. Along one, ``k^2 A A^T`` has entries
+    ``max(0, k - s|i-j|)``: its norm is at most the largest row sum (and A A^T = Id/k for
+    s >= k), its least eigenvalue at least the diagonal minus the rest of a row (Gershgorin).
+    """
+
+    name: ClassVar[str] = "avg_pool"
+
+    kernel: int
+    stride: int | None = None
+
+    def check(self) -> None:
+        check_window(self.kernel, self.step)
+
+    @property
+    def step(self) -> int:
+        """The stride in force."""
+        return self.kernel if self.stride is None else self.stride
+
+    def shape(self, shape: Shape) -> Shape:
+        sizes = spatial(shape, self.name)
+        return (shape[0], *(windows(n, self.kernel, self.step) for n in sizes))
+
+    def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
+        from govcheck.numeric.pooling import Pool
+
+        return Pool(len(shape) - 1, self.kernel, self.step, "mean")
+
+    def _overlaps(self, size: Expr) -> int:
+        """Largest sum of off-diagonal entries of ``k^2 A A^T`` in a row."""
+        reach = (self.kernel - 1) // self.step
+        overlap = [self.kernel - self.step * i for i in range(1, reach + 1)]
+        count = windows(size, self.kernel, self.step)
+        if not count.is_number:
+            return 2 * sum(overlap)
+        # the row in the middle
+        left = (int(count.number) - 1) // 2
+        return sum(overlap[:left]) + sum(overlap[: int(count.number) - 1 - left])
+
+    def gain(self, shape: Shape) -> Expr:
+        result = ONE
+        for n in shape[1:]:
+            result *= sqrt(Fraction(self.kernel + self._overlaps(n), self.kernel**2))
+        return result
+
+    def surjectivity(self, shape: Shape) -> Expr:
+        result = ONE
+        for n in shape[1:]:
+            least = self.kernel - self._overlaps(n)
+            if least <= 0:
+                return ZERO
+            result *= sqrt(num(Fraction(least, self.kernel**2)))
+        return result

@@ -1,0 +1,36 @@
+"""Global average pooling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from govcheck.bounds.expr import Expr, mul, sqrt
+from govcheck.plugin import Shape, Values
+from govcheck_plugins.layers._linear import SampleLinear
+from govcheck_plugins.layers._whole import spatial
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class GlobalAvgPool(SampleLinear):
+    """global_avg_pool: the mean of each channel over its positions, ``A A^T = Id/positions``."""
+
+    name: ClassVar[str] = "global_avg_pool"
+
+    def shape(self, shape: Shape) -> Shape:
+        spatial(shape, self.name)
+        return shape[:1]
+
+    def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
+        from govcheck.numeric.pooling import GlobalMean
+
+        return GlobalMean()
+
+    def gain(self, shape: Shape) -> Expr:
+        return 1 / sqrt(mul(*shape[1:]))
+
+    def surjectivity(self, shape: Shape) -> Expr:
+        return self.gain(shape)
