@@ -38,7 +38,8 @@ def ball(value: int | float | str | Fraction | arb) -> arb:
     if isinstance(value, arb):
         return value
     if isinstance(value, Fraction):
-        return arb(fmpq(value.numerator, value.denominator))
+        with ctx.workprec(PRECISION):
+            return arb(fmpq(value.numerator, value.denominator))
     if isinstance(value, str):
         return ball(Fraction(value))
     if isinstance(value, float) and not math.isfinite(value):
@@ -159,12 +160,9 @@ def _rational_power(x: arb, k: Fraction, e: Expr) -> arb:
     if k.denominator == 1:
         result = _integer_power(x, int(k))
     else:
-        # a ball that straddles 0 stands for a number proven to be non-negative
-        clipped = x if x >= 0 else x.max(arb(0))
         if x < 0:
             raise EvaluationError(f"root of a negative number in {e!r}")
-        root = clipped.sqrt() if k.denominator == 2 else clipped.root(k.denominator)
-        result = _integer_power(root, int(k.numerator))
+        result = _integer_power(_root(x, k.denominator), int(k.numerator))
     if not result.is_finite():
         raise EvaluationError(f"division by zero in {e!r}")
     return result
@@ -182,6 +180,14 @@ def _integer_power(x: arb, n: int) -> arb:
         if n:
             x = x * x
     return result
+
+
+def _root(x: arb, degree: int) -> arb:
+    if x > 0:
+        return x.sqrt() if degree == 2 else x.root(degree)
+    # a ball that straddles 0 stands for a number proven to be non-negative
+    top = x.upper()
+    return arb(0).union(top.sqrt() if degree == 2 else top.root(degree))
 
 
 def _power(base: arb, exponent: arb, e: Expr) -> arb:

@@ -314,6 +314,8 @@ def _rational_power(b: Expr, x: Number) -> Expr:
         return b
     if b.op == "num":
         return _number_power(b.payload, x)
+    if b.op == "fn" and b.payload == "abs" and x.denominator == 1 and x % 2 == 0:
+        return power(b.args[0], num(x))
     if b.op == "pow" and (b.args[0].nonneg or x.denominator == 1):
         return power(b.args[0], b.args[1] * x)
     if b.op == "mul":
