@@ -37,8 +37,7 @@ def _in_mode(analysis: Analysis, mode: str) -> Analysis:
 
 def sound(analysis: Analysis) -> Analysis:
     """The analysis, composed by proven rules only: printed sums are no bounds (E2)."""
-    loose = analysis.mode.printed or analysis.mode.lemma81
-    return _in_mode(analysis, "tight") if loose else analysis
+    return _in_mode(analysis, "tight") if analysis.mode.printed else analysis
 
 
 def printed(analysis: Analysis) -> Analysis:

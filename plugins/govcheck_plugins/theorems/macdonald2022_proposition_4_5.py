@@ -23,8 +23,8 @@ from govcheck_plugins.theorems._support import (
 
 IDS: Final = ("E2", "E3")
 SHOWN: Final = 6
-SUM: Final = Mode("printed sum", lemma81=True)
-"""All that is known about the layers, added up as printed."""
+SUM: Final = Mode("printed sum", lemma81=True, printed=True)
+"""Everything that is known about the data, layers and sums as printed."""
 
 
 class Proposition45(Theorem):

@@ -46,7 +46,5 @@ class Proposition46(Theorem):
         )
         applies = ""
         if delta is not None:
-            count = len(jacobians)
-            many = f"{count} residual block{'s' if count != 1 else ''}"
-            applies = f"In {many} {show(proven, 'sigma(Jf)', conclusions['delta'])}."
+            applies = f"In every residual block {show(proven, 'sigma(Jf)', conclusions['delta'])}."
         return summarised(verdict, applies)

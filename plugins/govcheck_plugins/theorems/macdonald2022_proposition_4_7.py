@@ -32,6 +32,7 @@ FLOOR: Final = {
     "weight_norm": "sigma(DP(w)) = min over rows of eps/(eps + |w|^2)^(3/2) > 0",
     "entrywise": "sigma(DP(w)) = min over entries of eps/(eps + w^2)^(3/2) > 0",
 }
+JUMPS: Final = {"torch_weight_norm": "a row of the weight", "spectral": "the weight"}
 
 
 class Proposition47(Theorem):
@@ -89,6 +90,9 @@ def _layer(leaf: Leaf | None, analysis: Analysis) -> tuple[Hypothesis, ...]:
         found = f"{leaf.node} is {leaf.layer.name}" if leaf else "the first block is not a layer"
         return (Hypothesis("layer", shape, "symbolic", "refuted", found),)
     layer = leaf.layer
+    if layer.weight in JUMPS:
+        why = f"{leaf.node}: weight: {layer.weight} jumps where {JUMPS[layer.weight]} is 0"
+        return (Hypothesis("layer", shape, "symbolic", "refuted", why),)
     bias = "; a bias only adds columns to D" if layer.bias else ""
     is_affine = Hypothesis(
         "layer", shape, "symbolic", "proved", f"{leaf.node}: weight: {layer.weight}{bias}"

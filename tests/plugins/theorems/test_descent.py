@@ -1,6 +1,8 @@
 """Theorems 2.1 and 2.2."""
 
+from dataclasses import dataclass
 from fractions import Fraction
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,9 +13,11 @@ from govcheck.bounds.evaluate import ball, evaluate
 from govcheck.bounds.expr import ONE, num, sym
 from govcheck.graph.architecture import DomainSpec
 from govcheck.graph.blocks import Leaf, chain
+from govcheck.plugin import TABLE, bound
 from govcheck_plugins.costs.cross_entropy import CrossEntropy
 from govcheck_plugins.layers.affine import Affine
 from govcheck_plugins.layers.relu import Relu
+from govcheck_plugins.layers.scale import Scale
 from govcheck_plugins.theorems.macdonald2022_theorem_2_2 import SIGMA_DF
 
 torch.set_num_threads(1)
@@ -149,6 +153,29 @@ def test_2_2_cross_entropy_uses_kappa(build):
 def test_2_2_needs_a_gradient(build):
     v = build.verdict("theorem_2_2", build.analysis(build.resnet(activation=Relu())))
     assert build.status(v)["differentiable"] == "refuted" and not v.conclusions
+
+
+@dataclass(frozen=True)
+class Steep(Scale):
+    """Its second derivatives grow with its parameter."""
+
+    name: ClassVar[str] = "steep"
+
+    @bound("xx", "upper", TABLE, tight="exact")
+    def curved(self, at):
+        return at.norm("factor", "max")
+
+
+@pytest.mark.parametrize(("layer", "kinked"), [
+    (Steep(ONE, True), False),
+    (Affine(num(4), "torch_weight_norm", False), True),
+])
+def test_2_2_growing_derivatives_are_not_kinks(build, layer, kinked):
+    v = build.verdict("theorem_2_2", build.analysis(chain(Leaf("layer", layer)), output=num(4)))
+    assert build.status(v)["differentiable"] == ("refuted" if kinked else "proved")
+    # the smoothness that Corollary 4.3 asks for fails in both
+    v = build.verdict("corollary_4_3", build.analysis(chain(Leaf("layer", layer)), output=num(4)))
+    assert v.status == "fails"
 
 
 def test_2_2_on_linear_regression_is_exact(build):
