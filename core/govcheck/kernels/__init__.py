@@ -1,0 +1,1 @@
+"""Limiting Gram matrices."""

@@ -17,6 +17,9 @@ from govcheck.plugin.layer import At, Layer, Values, bound
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from govcheck.kernels.dual import Dual
+    from govcheck.kernels.state import Context, KernelState
+
 TABLE = Ref("govcheck theory", "layer constants, activation table")
 
 
@@ -150,6 +153,18 @@ class Activation(Layer):
     def growth(self, radius: Expr) -> Value:
         """Upper bound of ``|phi(x) - phi(0)| / |x|`` on ``[-radius, radius]``."""
         return _constants(self).growth
+
+    def dual(self, values: Values) -> Dual | Unknown:
+        """Gaussian expectations of phi, for limiting kernels; see `govcheck.kernels`.
+
+        Args:
+            values: turns the activation's formulas into floats.
+        """
+        return Unknown.because(f"{self.name} declares no Gaussian expectations", kind="undeclared")
+
+    def kernel_step(self, state: KernelState, ctx: Context) -> KernelState | Unknown:
+        dual = self.dual(ctx.values)
+        return dual if isinstance(dual, Unknown) else state.activated(ctx, dual)
 
     def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
         from govcheck.numeric.modules import Elementwise

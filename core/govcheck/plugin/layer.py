@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from govcheck.bounds.answer import CARRIED, LOCAL, Ref, Sense, Value, sense_of
+from govcheck.bounds.answer import CARRIED, LOCAL, Ref, Sense, Unknown, Value, sense_of
 from govcheck.bounds.domain import Domain, Everything, FloorKind, NormKind
 from govcheck.bounds.expr import ONE, ZERO, Expr, ExprLike, mul
 from govcheck.plugin.guard import ask
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from flint import arb
     from numpy.typing import NDArray
     from torch import nn
+
+    from govcheck.kernels.state import Context, KernelState
 
 API_VERSION = 1
 
@@ -190,6 +192,22 @@ class Layer(ABC):
             shape: concrete shape of one input sample.
             values: turns the layer's formulas into floats.
         """
+
+    kernel_pixels: ClassVar[int] = 0
+    """What `kernel_step` needs of images: 0 nothing of single pixels, 1 moments of equal pixels
+    (a convolution), 2 moments of all pairs of pixels (pooling)."""
+
+    def kernel_step(self, state: KernelState, ctx: Context) -> KernelState | Unknown:
+        """The layer's step in the limit of infinite width, see `govcheck.kernels`.
+
+        Args:
+            state: the limit of what the layers before put out.
+            ctx: where the layer stands.
+
+        Raises:
+            NoKernelError: if there is no limit.
+        """
+        return Unknown.because(f"{self.name} declares no kernel step", kind="undeclared")
 
     def parameter_norm(
         self,

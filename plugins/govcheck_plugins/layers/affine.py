@@ -7,11 +7,24 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from govcheck.bounds.answer import v_add, v_mul, v_rss
 from govcheck.bounds.expr import ONE, ZERO, Expr, absolute, minimum, mul, num, sqrt
-from govcheck.plugin import At, Layer, Parameter, Ref, Shape, ShapeError, Value, Values, bound
+from govcheck.plugin import (
+    At,
+    Layer,
+    Parameter,
+    Ref,
+    Shape,
+    ShapeError,
+    Unknown,
+    Value,
+    Values,
+    bound,
+)
 from govcheck_plugins.layers._parameterisation import KINDS, Parameterisation
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from govcheck.kernels.state import Context, KernelState
 
 CALCULUS: Final = Ref("govcheck theory", "bound calculus, section 4")
 LEMMA: Final = Ref("govcheck theory", "layer constants, section 2 (lemma on u/sqrt(c+|u|^2))")
@@ -71,6 +84,13 @@ class Affine(Layer):
             scale=values(self.scale),
             eps=values(self.eps),
             factor=self.factor,
+        )
+
+    def kernel_step(self, state: KernelState, ctx: Context) -> KernelState | Unknown:
+        if self.weight != "plain":
+            return Unknown.because(f"affine with weight {self.weight} declares no kernel step")
+        return state.linear(
+            ctx, self.out, scale=self.scale, bias=self.bias, fan=mul(*ctx.shape)
         )
 
     def _s(self) -> Expr:

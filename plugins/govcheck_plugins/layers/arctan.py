@@ -12,6 +12,8 @@ from govcheck.plugin import Activation, Scalar, Values, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 
 @dataclass(frozen=True)
 class Arctan(Activation):
@@ -33,3 +35,11 @@ class Arctan(Activation):
 
     def apply(self, x: Tensor, values: Values) -> Tensor:
         return x.atan()
+
+    def dual(self, values: Values) -> Dual:
+        import numpy as np
+
+        from govcheck.kernels.series import Series
+
+        # |1 + z^2| = |z - i||z + i| >= 3/4 for |Im z| <= 1/2
+        return Series(np.arctan, lambda x: 1 / (1 + x * x), strip=(0.5, 4 / 3))

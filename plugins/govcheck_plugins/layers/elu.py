@@ -11,6 +11,8 @@ from govcheck.plugin import Activation, Scalar, Unknown, Values, kink, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 
 @dataclass(frozen=True)
 class Elu(Activation):
@@ -42,3 +44,15 @@ class Elu(Activation):
         # the branch that is not taken must not overflow, or its gradient would be nan
         below = x.where(~(x > 0), 0.0).expm1()
         return x.where(x > 0, values(self.alpha) * below)
+
+    def dual(self, values: Values) -> Dual:
+        import numpy as np
+
+        from govcheck.kernels.series import Series
+
+        alpha = values(self.alpha)
+        return Series(
+            lambda x: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
+            lambda x: np.where(x > 0, 1.0, alpha * np.exp(np.minimum(x, 0))),
+            kinks=(0.0,),
+        )

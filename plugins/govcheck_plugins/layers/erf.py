@@ -11,6 +11,8 @@ from govcheck.plugin import Activation, Scalar, Values, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 
 @dataclass(frozen=True)
 class Erf(Activation):
@@ -31,3 +33,8 @@ class Erf(Activation):
 
     def apply(self, x: Tensor, values: Values) -> Tensor:
         return x.erf()
+
+    def dual(self, values: Values) -> Dual:
+        from govcheck.kernels.closed import Erf as Kernel
+
+        return Kernel()

@@ -11,6 +11,8 @@ from govcheck.plugin import Isometry, Shape, Values
 if TYPE_CHECKING:
     from torch import nn
 
+    from govcheck.kernels.state import Context, KernelState
+
 
 @dataclass(frozen=True)
 class Flatten(Isometry):
@@ -25,3 +27,6 @@ class Flatten(Isometry):
         from torch import nn
 
         return nn.Flatten()
+
+    def kernel_step(self, state: KernelState, ctx: Context) -> KernelState:
+        return state.flattened()

@@ -11,6 +11,8 @@ from govcheck.plugin import Activation, Scalar, Values, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 
 @dataclass(frozen=True)
 class Gaussian(Activation):
@@ -30,3 +32,8 @@ class Gaussian(Activation):
 
     def apply(self, x: Tensor, values: Values) -> Tensor:
         return (-x * x).exp()
+
+    def dual(self, values: Values) -> Dual:
+        from govcheck.kernels.closed import Gaussian as Kernel
+
+        return Kernel()

@@ -12,6 +12,8 @@ from govcheck.plugin import Activation, Scalar, Values, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 
 @dataclass(frozen=True)
 class Gelu(Activation):
@@ -38,3 +40,8 @@ class Gelu(Activation):
     def apply(self, x: Tensor, values: Values) -> Tensor:
         # erfc keeps the left tail accurate, where 1 + erf cancels
         return x * (-x / math.sqrt(2)).erfc() / 2
+
+    def dual(self, values: Values) -> Dual:
+        from govcheck.kernels.closed import Gelu as Kernel
+
+        return Kernel()

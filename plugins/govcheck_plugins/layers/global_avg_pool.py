@@ -13,12 +13,15 @@ from govcheck_plugins.layers._whole import spatial
 if TYPE_CHECKING:
     from torch import nn
 
+    from govcheck.kernels.state import Context, KernelState
+
 
 @dataclass(frozen=True)
 class GlobalAvgPool(SampleLinear):
     """global_avg_pool: the mean of each channel over its positions, ``A A^T = Id/positions``."""
 
     name: ClassVar[str] = "global_avg_pool"
+    kernel_pixels: ClassVar[int] = 2
 
     def shape(self, shape: Shape) -> Shape:
         spatial(shape, self.name)
@@ -34,3 +37,6 @@ class GlobalAvgPool(SampleLinear):
 
     def surjectivity(self, shape: Shape) -> Expr:
         return self.gain(shape)
+
+    def kernel_step(self, state: KernelState, ctx: Context) -> KernelState:
+        return state.pooled()

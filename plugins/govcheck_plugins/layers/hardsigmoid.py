@@ -12,6 +12,8 @@ from govcheck.plugin import Activation, Scalar, Values, kink, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 
 @dataclass(frozen=True)
 class Hardsigmoid(Activation):
@@ -36,3 +38,12 @@ class Hardsigmoid(Activation):
 
     def apply(self, x: Tensor, values: Values) -> Tensor:
         return (x + 3).clamp(0, 6) / 6
+
+    def dual(self, values: Values) -> Dual:
+        import numpy as np
+
+        from govcheck.kernels.series import Series
+
+        return Series(
+            lambda x: np.clip(x + 3, 0, 6) / 6, lambda x: (np.abs(x) < 3) / 6, kinks=(-3.0, 3.0)
+        )

@@ -11,6 +11,8 @@ from govcheck.plugin import Activation, Scalar, Values, kink, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 
 @dataclass(frozen=True)
 class Hardswish(Activation):
@@ -31,3 +33,14 @@ class Hardswish(Activation):
 
     def apply(self, x: Tensor, values: Values) -> Tensor:
         return x * (x + 3).clamp(0, 6) / 6
+
+    def dual(self, values: Values) -> Dual:
+        import numpy as np
+
+        from govcheck.kernels.series import Series
+
+        return Series(
+            lambda x: x * np.clip(x + 3, 0, 6) / 6,
+            lambda x: np.where(np.abs(x) < 3, (2 * x + 3) / 6, x > 0),
+            kinks=(-3.0, 3.0),
+        )

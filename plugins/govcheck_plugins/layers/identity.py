@@ -10,6 +10,9 @@ from govcheck.plugin import TABLE, Activation, At, Scalar, Value, Values, bound,
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+    from govcheck.kernels.state import Context, KernelState
+
 
 @dataclass(frozen=True)
 class Identity(Activation):
@@ -35,3 +38,11 @@ class Identity(Activation):
 
     def apply(self, x: Tensor, values: Values) -> Tensor:
         return x
+
+    def dual(self, values: Values) -> Dual:
+        from govcheck.kernels.closed import Linear
+
+        return Linear()
+
+    def kernel_step(self, state: KernelState, ctx: Context) -> KernelState:
+        return state

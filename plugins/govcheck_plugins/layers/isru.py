@@ -12,6 +12,8 @@ from govcheck.plugin import Activation, Scalar, Values, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 
 @dataclass(frozen=True)
 class Isru(Activation):
@@ -31,3 +33,13 @@ class Isru(Activation):
 
     def apply(self, x: Tensor, values: Values) -> Tensor:
         return x * (1 + x * x).rsqrt()
+
+    def dual(self, values: Values) -> Dual:
+        import numpy as np
+
+        from govcheck.kernels.series import Series
+
+        # |1 + z^2| >= 3/4 for |Im z| <= 1/2, and (4/3)^(3/2) < 1.54
+        return Series(
+            lambda x: x / np.sqrt(1 + x * x), lambda x: (1 + x * x) ** -1.5, strip=(0.5, 1.54)
+        )

@@ -11,6 +11,8 @@ from govcheck.plugin import Activation, Scalar, Values, kink, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 
 @dataclass(frozen=True)
 class LeakyRelu(Activation):
@@ -36,3 +38,8 @@ class LeakyRelu(Activation):
 
     def apply(self, x: Tensor, values: Values) -> Tensor:
         return x.where(x > 0, values(self.slope) * x)
+
+    def dual(self, values: Values) -> Dual:
+        from govcheck.kernels.closed import PiecewiseLinear
+
+        return PiecewiseLinear(values(self.slope))

@@ -12,6 +12,8 @@ from govcheck.plugin import Activation, Scalar, Values, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 
 @dataclass(frozen=True)
 class LogSigmoid(Activation):
@@ -39,3 +41,13 @@ class LogSigmoid(Activation):
         from torch.nn.functional import logsigmoid
 
         return logsigmoid(x)
+
+    def dual(self, values: Values) -> Dual:
+        from math import pi
+
+        from scipy.special import expit, log_expit
+
+        from govcheck.kernels.series import Series
+
+        # |1 + exp(z)| >= 1 for |Im z| <= pi/2, so that phi' is at most 1 there
+        return Series(log_expit, lambda x: expit(-x), strip=(pi / 2, 1.0))

@@ -9,7 +9,11 @@ from govcheck.bounds.expr import enclosed
 from govcheck.plugin import Activation, Scalar, Values, scalar
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
+
+    from govcheck.kernels.dual import Dual
 
 TOP: Final = enclosed("s_mish", "1.08849816125172786122", "1.08849816125172786123")
 LOW: Final = enclosed("l_mish", "-0.11252612238946255641", "-0.11252612238946255640")
@@ -35,3 +39,19 @@ class Mish(Activation):
         from torch.nn.functional import logsigmoid
 
         return x * (-logsigmoid(-x)).tanh()
+
+    def dual(self, values: Values) -> Dual:
+        from math import pi
+
+        import numpy as np
+        from scipy.special import expit
+
+        from govcheck.kernels.series import Series
+
+        def slope(x: NDArray[np.float64]) -> NDArray[np.float64]:
+            t = np.tanh(np.logaddexp(0, x))
+            return np.asarray(t + x * (1 - t * t) * expit(x))
+
+        # with w = exp z, Re w >= 0: t = 1 - 2/((w + 1)^2 + 1), |(w + 1)^2 + 1| >= max(1, |w|^2),
+        # so |t| <= 3 and |t'| <= 8 exp(-|x|), and (|x| + pi/2) exp(-|x|) <= pi/2
+        return Series(lambda x: x * np.tanh(np.logaddexp(0, x)), slope, strip=(pi / 2, 16.0))

@@ -12,6 +12,8 @@ from govcheck_plugins.layers.silu import THIRD, Y
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 A: Final = Fraction("1.702")
 
 
@@ -32,3 +34,18 @@ class QuickGelu(Activation):
 
     def apply(self, x: Tensor, values: Values) -> Tensor:
         return x * (float(A) * x).sigmoid()
+
+    def dual(self, values: Values) -> Dual:
+        from math import pi
+
+        from scipy.special import expit
+
+        from govcheck.kernels.series import Series
+
+        # silu(a z)/a, and the derivative of silu is below 2 for |Im z| <= pi/2
+        a = float(A)
+        return Series(
+            lambda x: x * expit(a * x),
+            lambda x: expit(a * x) * (1 + a * x * expit(-a * x)),
+            strip=(pi / (2 * a), 2.0),
+        )

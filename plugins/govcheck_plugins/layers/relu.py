@@ -10,6 +10,8 @@ from govcheck.plugin import Activation, Scalar, Values, kink, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 
 @dataclass(frozen=True)
 class Relu(Activation):
@@ -25,3 +27,8 @@ class Relu(Activation):
 
     def apply(self, x: Tensor, values: Values) -> Tensor:
         return x.relu()
+
+    def dual(self, values: Values) -> Dual:
+        from govcheck.kernels.closed import PiecewiseLinear
+
+        return PiecewiseLinear()

@@ -11,6 +11,8 @@ from govcheck.plugin import Activation, Scalar, Unknown, Value, Values, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 
 @dataclass(frozen=True)
 class ReluSquared(Activation):
@@ -35,3 +37,8 @@ class ReluSquared(Activation):
 
     def apply(self, x: Tensor, values: Values) -> Tensor:
         return x.relu().square()
+
+    def dual(self, values: Values) -> Dual:
+        from govcheck.kernels.closed import ReluSquared as Kernel
+
+        return Kernel()

@@ -12,6 +12,8 @@ from govcheck.plugin import At, Layer, Parameter, Ref, Shape, Value, Values, bou
 if TYPE_CHECKING:
     from torch import nn
 
+    from govcheck.kernels.state import Context, KernelState
+
 PRODUCT: Final = Ref("elementary", "product rule for a X")
 
 
@@ -37,6 +39,9 @@ class Scale(Layer):
 
         first = values(self.initial) if self.trainable else None
         return ScaleMap(values(self.factor), first)
+
+    def kernel_step(self, state: KernelState, ctx: Context) -> KernelState:
+        return state.scaled(ctx, self.factor, trained="factor" if self.trainable else None)
 
     def _size(self, at: At) -> Value:
         a = at.norm("factor", "max") if self.trainable else ONE

@@ -11,6 +11,8 @@ from govcheck.plugin import Activation, Scalar, Values, kink, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 LAMBDA: Final = enclosed(
     "lambda_selu", "1.0507009873554804934193349852946", "1.0507009873554804934193349852947"
 )
@@ -40,3 +42,15 @@ class Selu(Activation):
         # the branch that is not taken must not overflow, or its gradient would be nan
         below = x.where(~(x > 0), 0.0).expm1()
         return values(LAMBDA) * x.where(x > 0, values(ALPHA) * below)
+
+    def dual(self, values: Values) -> Dual:
+        import numpy as np
+
+        from govcheck.kernels.series import Series
+
+        scale, alpha = values(LAMBDA), values(ALPHA)
+        return Series(
+            lambda x: scale * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
+            lambda x: scale * np.where(x > 0, 1.0, alpha * np.exp(np.minimum(x, 0))),
+            kinks=(0.0,),
+        )

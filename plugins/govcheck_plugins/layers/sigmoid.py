@@ -12,6 +12,8 @@ from govcheck.plugin import Activation, Scalar, Values, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 
 @dataclass(frozen=True)
 class Sigmoid(Activation):
@@ -38,3 +40,13 @@ class Sigmoid(Activation):
 
     def apply(self, x: Tensor, values: Values) -> Tensor:
         return x.sigmoid()
+
+    def dual(self, values: Values) -> Dual:
+        from math import pi
+
+        from scipy.special import expit
+
+        from govcheck.kernels.series import Series
+
+        # phi' = (1 - tanh^2(z/2))/4 and |tanh(z/2)| <= 1 for |Im z| <= pi/2
+        return Series(expit, lambda x: expit(x) * expit(-x), strip=(pi / 2, 0.5))

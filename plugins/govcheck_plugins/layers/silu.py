@@ -12,6 +12,8 @@ from govcheck.plugin import Activation, Scalar, Values, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 Y: Final = enclosed("y_silu", "1.19967864025773383391", "1.19967864025773383392")
 THIRD: Final = enclosed("t_silu", "0.30818151579647912041", "0.30818151579647912042")
 
@@ -33,3 +35,17 @@ class Silu(Activation):
 
     def apply(self, x: Tensor, values: Values) -> Tensor:
         return x * x.sigmoid()
+
+    def dual(self, values: Values) -> Dual:
+        from math import pi
+
+        from scipy.special import expit
+
+        from govcheck.kernels.series import Series
+
+        # for |Im z| <= pi/2 the sigmoid s is at most 1 and |z s'(z)| <= (|x| + pi/2)/(2 cosh x) < 1
+        return Series(
+            lambda x: x * expit(x),
+            lambda x: expit(x) * (1 + x * expit(-x)),
+            strip=(pi / 2, 2.0),
+        )

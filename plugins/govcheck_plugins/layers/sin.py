@@ -11,6 +11,8 @@ from govcheck.plugin import Activation, Scalar, Values, require_positive, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 
 @dataclass(frozen=True)
 class Sin(Activation):
@@ -32,3 +34,8 @@ class Sin(Activation):
 
     def apply(self, x: Tensor, values: Values) -> Tensor:
         return (values(self.frequency) * x).sin()
+
+    def dual(self, values: Values) -> Dual:
+        from govcheck.kernels.closed import Sine
+
+        return Sine(values(self.frequency))

@@ -12,6 +12,8 @@ from govcheck.plugin import Activation, Scalar, Values, require_positive, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 
 @dataclass(frozen=True)
 class Softplus(Activation):
@@ -46,3 +48,19 @@ class Softplus(Activation):
         # unlike torch's softplus, this has no threshold above which it turns into x
         beta = values(self.beta)
         return -logsigmoid(-beta * x) / beta
+
+    def dual(self, values: Values) -> Dual:
+        from math import pi
+
+        import numpy as np
+        from scipy.special import expit
+
+        from govcheck.kernels.series import Series
+
+        # |1 + exp(-w)| >= 1 for |Im w| <= pi/2, so that phi' is at most 1 there
+        beta = values(self.beta)
+        return Series(
+            lambda x: np.logaddexp(0, beta * x) / beta,
+            lambda x: expit(beta * x),
+            strip=(pi / (2 * beta), 1.0),
+        )

@@ -11,6 +11,8 @@ from govcheck.plugin import Activation, Scalar, Unknown, Values, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 
 @dataclass(frozen=True)
 class Softsign(Activation):
@@ -31,3 +33,12 @@ class Softsign(Activation):
 
     def apply(self, x: Tensor, values: Values) -> Tensor:
         return x / (1 + x.abs())
+
+    def dual(self, values: Values) -> Dual:
+        import numpy as np
+
+        from govcheck.kernels.series import Series
+
+        return Series(
+            lambda x: x / (1 + np.abs(x)), lambda x: (1 + np.abs(x)) ** -2, kinks=(0.0,)
+        )

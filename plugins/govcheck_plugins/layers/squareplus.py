@@ -12,6 +12,8 @@ from govcheck.plugin import Activation, Scalar, Values, require_positive, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 FOUR: Final = num(4)
 
 
@@ -45,3 +47,17 @@ class Squareplus(Activation):
 
     def apply(self, x: Tensor, values: Values) -> Tensor:
         return (x + (x * x + values(self.b)).sqrt()) / 2
+
+    def dual(self, values: Values) -> Dual:
+        import numpy as np
+
+        from govcheck.kernels.series import Series
+
+        # |z^2/(b + z^2)| <= 1 + b/|b + z^2| <= 7/3 for |Im z| <= sqrt(b)/2,
+        # and (1 + sqrt(7/3))/2 < 1.27
+        b = values(self.b)
+        return Series(
+            lambda x: (x + np.sqrt(x * x + b)) / 2,
+            lambda x: (1 + x / np.sqrt(x * x + b)) / 2,
+            strip=(np.sqrt(b) / 2, 1.27),
+        )

@@ -12,6 +12,8 @@ from govcheck.plugin import Activation, Scalar, Values, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 
 @dataclass(frozen=True)
 class Tanh(Activation):
@@ -33,3 +35,13 @@ class Tanh(Activation):
 
     def apply(self, x: Tensor, values: Values) -> Tensor:
         return x.tanh()
+
+    def dual(self, values: Values) -> Dual:
+        from math import pi
+
+        import numpy as np
+
+        from govcheck.kernels.series import Series
+
+        # |tanh| <= 1 for |Im z| <= pi/4, and phi' = 1 - tanh^2
+        return Series(np.tanh, lambda x: 1 - np.tanh(x) ** 2, strip=(pi / 4, 2.0))

@@ -12,6 +12,8 @@ from govcheck.plugin import Activation, Scalar, Values, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.kernels.dual import Dual
+
 
 @dataclass(frozen=True)
 class Tanhshrink(Activation):
@@ -28,3 +30,13 @@ class Tanhshrink(Activation):
 
     def apply(self, x: Tensor, values: Values) -> Tensor:
         return x - x.tanh()
+
+    def dual(self, values: Values) -> Dual:
+        from math import pi
+
+        import numpy as np
+
+        from govcheck.kernels.series import Series
+
+        # |tanh| <= 1 for |Im z| <= pi/4
+        return Series(lambda x: x - np.tanh(x), lambda x: np.tanh(x) ** 2, strip=(pi / 4, 1.0))

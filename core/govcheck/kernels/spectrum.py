@@ -1,0 +1,65 @@
+"""The smallest eigenvalue of a kernel matrix, with what is proven and what float64 can see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+import numpy as np
+
+from govcheck.certify.matrices import lambda_min_lower
+from govcheck.kernels.dual import Array
+
+RELATIVE_FLOOR: Final = 1e-10
+
+
+@dataclass(frozen=True)
+class SmallestEigenvalue:
+    """The smallest eigenvalue of a symmetric matrix known up to an entrywise error.
+
+    Args:
+        value: as computed in float64.
+        lower: proven lower bound for every symmetric matrix whose entries differ from the
+            given ones by at most `entry_error`.
+        floor: values up to here cannot be told from 0.
+        entry_error: the allowance for each entry.
+    """
+
+    value: float
+    lower: Fraction
+    floor: float
+    entry_error: float
+
+    @property
+    def certified_positive(self) -> bool:
+        """Whether it is proved to be positive and above the floor."""
+        return self.lower > 0 and self.lower > self.floor
+
+    def __str__(self) -> str:
+        verdict = "certified positive" if self.certified_positive else "not certified positive"
+        return (
+            f"{self.value:.6g} (at least {float(self.lower):.6g}, floor {self.floor:.2g}): "
+            f"{verdict}"
+        )
+
+
+def smallest_eigenvalue(
+    k: Array, entry_error: float = 0.0, relative_floor: float = RELATIVE_FLOOR
+) -> SmallestEigenvalue:
+    """Bound the smallest eigenvalue of a kernel matrix.
+
+    Args:
+        k: symmetric, n x n.
+        entry_error: how far each entry may be from the truth.
+        relative_floor: the floor as a multiple of trace/n.
+
+    Raises:
+        ValueError: if `k` is not a symmetric matrix of finite numbers.
+    """
+    n = len(k)
+    # a symmetric matrix with entries up to e has operator norm up to n e
+    lower = lambda_min_lower(k, n * Fraction(entry_error))
+    size = float(np.abs(np.diag(k)).sum())
+    floor = max(n * entry_error, relative_floor * size / n, 2.0**-52 * size)
+    return SmallestEigenvalue(float(np.linalg.eigvalsh(k)[0]), lower, floor, entry_error)
