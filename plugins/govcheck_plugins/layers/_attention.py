@@ -1,36 +1,29 @@
-r"""Constants of attention on bounded inputs, for one head or several.
+"""Constants of attention on bounded inputs, for one head or several.
 
 A sample X has n rows, its tokens, and ``|X|_F <= b``. Up to biases ``Q = X W_q^T``,
 ``K = X W_k^T``, ``V = X W_v^T``, ``P = softmax(s Q K^T)`` row by row, ``F = P V``; several
-heads stand side by side in the columns. With q, k, v the norms of the three matrices:
+heads stand side by side in the columns. The norms of the three matrices are q, k, v.
 
-Spread. For a probability vector p over the tokens and a unit vector u, ``u.k_j`` has a range
-of at most ``max |k_i - k_j| <= k max |x_i - x_j| <= sqrt2 k b``, since
-``|x_i - x_j|^2 <= 2 (|x_i|^2 + |x_j|^2) <= 2 b^2``. Its standard deviation is at most half
-of that, ``k b / sqrt2``, and no value differs from the mean of the ``v_j`` by more than
-``sqrt2 v b``. Biases drop out of all three.
+Row i of F is ``E v`` under row i of P, and derivatives of softmax are moments under it: for
+vectors a, c, z over the tokens ``|Cov(a, z)| <= |a| |z|/2`` and, for the third central
+moment, ``|T(a, c, z)| <= (sqrt6/9) |a| |c| |z|``, the norms of the first and second
+derivative of softmax (see `softmax`; T is symmetric, so that its norm is the one on the
+diagonal). None of them changes when constants are added to a, c or z. So with a unit vector
+w, z the vector of all ``w.v_j`` has norm at most v b, whatever the bias.
 
-First order. Along changes Q', K', V' the row i of F changes by
-``s Cov_i(q'_i.k_j, v_j) + s Cov_i(q_i.k'_j, v_j) + sum_j P_ij v'_j``, the covariance taken
-under row i of P. The Frobenius norms are at most
+Along changes Q', K', V' let ``y_j = q'_i.k_j`` and ``g_j = q_i.k'_j``: up to constants
+``|y| <= |q'_i| k b`` and ``|g| <= |q_i| |K'|``.
 
-* ``s (k b/sqrt2) (v b/sqrt2) |Q'|``;
-* ``s (v b/sqrt2) |Q|_F |K'|``: row i gives ``|q_i| (sum_j P_ij |k'_j|^2)^(1/2)``, and
-  ``sum_ij |q_i|^2 P_ij |k'_j|^2 <= |Q|_F^2 |K'|^2``;
-* ``sqrt(n) |V'|``: a matrix with rows of sum 1 has operator norm at most sqrt(n).
+First order. Row i changes by ``s Cov(y + g, v) + sum_j P_ij v'_j``. Since ``sum_i |q'_i|^2 =
+|Q'|^2``, ``sum_i |q_i|^2 = |Q|_F^2`` and a matrix with rows of sum 1 has norm at most sqrt(n),
+the Frobenius norm of F changes by at most ``s k v b^2 |Q'|/2 + s v b |Q|_F |K'|/2 +
+sqrt(n) |V'|``. With ``Q' = H W_q^T`` and so on, ``|J| <= v (sqrt(n) + s q k b^2)``.
 
-Second order. With ``y_j = q'_i.k_j`` and ``g_j = q_i.k'_j`` row i of ``D2F`` is
-``s^2 E[(y~ + g~)^2 v~] + 2 s Cov(q'_i.k'_j, v) + 2 s Cov(y + g, v')``, with ~ for centred,
-and
-
-* ``|E[y~^2 z~]| <= sd(y~^2) sd(z~) <= (r_y^2/4) (r_z/2)`` for ranges r: let y~ lie in
-  ``[-a, c]``, a <= c, with variance w. Then ``E y~^3 <= c w - w^2/c`` from
-  ``E (c - y~)(y~ + w/c)^2 >= 0`` and ``y~^2 <= (c - a) y~ + a c`` give
-  ``Var(y~^2) <= c^2 w - w^2 (2 - a/c)`` with ``w <= a c``, whose largest value over w is at
-  most ``(a + c)^4/16`` for each ratio ``t = a/c``: it is ``t (1 - t)^2/(1 + t)^4`` times
-  ``(a + c)^4`` for ``t <= 1 - 1/sqrt2``, else ``1/(4 (2 - t) (1 + t)^4)`` times it.
-* ``|E[y~ g~ v~]| <= sqrt2 v b sd(y) sd(g)`` and ``|E[g~^2 v~]| <= sqrt2 v b Var(g)``;
-* the covariances by Cauchy-Schwarz, summed over rows as above.
+Second order. Row i of ``D2F`` is
+``s^2 T(y + g, y + g, v) + 2 s Cov(q'_i.k'_j, v) + 2 s Cov(y + g, v')``, to which what the
+second derivatives of Q, K, V contribute to first order is added. With c = sqrt6/9 the norm
+is at most ``s^2 c v b (k b |Q'| + |Q|_F |K'|)^2 + s v b |Q'| |K'| + s (k b |Q'| +
+|Q|_F |K'|) |V'|``.
 
 Between heads each term is a sum of squares of products, so that norms of all heads
 together bound it. Over the samples of a batch J and the mixed derivatives are maxima;
@@ -46,7 +39,7 @@ from fractions import Fraction
 from typing import Final
 
 from govcheck.bounds.answer import Unknown, merge_unknown, v_eigenvalue
-from govcheck.bounds.expr import ZERO, Expr, root_sum_square, sqrt
+from govcheck.bounds.expr import ONE, ZERO, Expr, root_sum_square, sqrt
 from govcheck.plugin import At, Layer, Ref, Shape, ShapeError, Value, bound
 
 PROOF: Final = Ref("govcheck theory", "layer constants, section 4, with |X|_F <= b by sample")
@@ -56,6 +49,8 @@ UNBOUNDED: Final = Unknown.because(
     kind="unbounded",
 )
 HALF: Final = Fraction(1, 2)
+SKEWNESS: Final = Fraction(1, 9) * sqrt(6)
+"""Norm of the second derivative of softmax."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +94,7 @@ class Norms:
 
 def input_norms(at: At) -> tuple[Expr, Expr] | Unknown:
     """Bounds of the norm of each sample and of the batch; Unknown with the reason."""
-    sample = at.frobenius if isinstance(at.spectral, Unknown) else at.spectral
+    sample = at.frobenius if isinstance(at.sample, Unknown) else at.sample
     if isinstance(sample, Unknown):
         return merge_unknown((UNBOUNDED, sample)) or UNBOUNDED
     batch = at.frobenius if isinstance(at.frobenius, Expr) else sqrt(at.samples) * sample
@@ -112,7 +107,6 @@ class Attention:
     def __init__(self, norms: Norms) -> None:
         self.n = norms
         self.root = sqrt(norms.tokens)
-        self.spread = norms.sample / sqrt(2)
         # |Q|_F of one sample
         self.reach = norms.query * norms.sample + norms.query_bias * self.root
 
@@ -122,41 +116,52 @@ class Attention:
 
     @property
     def _by_key(self) -> Expr:
-        return self.n.scale * self.n.value * self.spread * self.reach
+        return HALF * self.n.scale * self.n.value * self.n.sample * self.reach
+
+    def _third(self, last: Expr) -> Expr:
+        """Factor of ``(k b |Q'| + |Q|_F |K'|)^2``; `last` stands for its factor b."""
+        return SKEWNESS * self.n.scale**2 * self.n.value * last
 
     def _query_query(self, last: Expr) -> Expr:
         """Factor of ``|Q'|^2``; `last` stands for one of the three factors b."""
-        n = self.n
-        shape = n.key**2 * n.value * n.sample**2 * last
-        return Fraction(1, 4) * sqrt(2) * n.scale**2 * shape
+        return self._third(last) * (self.n.key * self.n.sample) ** 2
 
     @property
     def _query_key(self) -> Expr:
+        """Half the factor of ``|Q'| |K'|``."""
         n = self.n
-        third = n.scale**2 * n.key * n.value * n.sample**2 * self.reach
-        return third + n.scale * n.value * self.spread
+        third = self._third(n.sample) * n.key * n.sample * self.reach
+        return third + HALF * n.scale * n.value * n.sample
 
     @property
     def _key_key(self) -> Expr:
-        return sqrt(2) * self.n.scale**2 * self.n.value * self.n.sample * self.reach**2
+        return self._third(self.n.sample) * self.reach**2
 
     @property
     def _query_value(self) -> Expr:
-        return self.n.scale * self.n.key * self.spread
+        """Half the factor of ``|Q'| |V'|``."""
+        return HALF * self.n.scale * self.n.key * self.n.sample
 
     @property
     def _key_value(self) -> Expr:
-        return self.n.scale * self.reach
+        """Half the factor of ``|K'| |V'|``."""
+        return HALF * self.n.scale * self.reach
 
-    def heads_norm(self) -> Expr:
-        """Of F over the batch."""
-        n = self.n
-        return self.root * (n.value * n.batch + n.value_bias * sqrt(n.samples))
+    def _heads_norm(self, norm: Expr, samples: Expr) -> Expr:
+        """Of F over as many samples whose Frobenius norm is together at most `norm`."""
+        return self.root * (self.n.value * norm + self.n.value_bias * sqrt(samples))
+
+    def _out(self, norm: Expr, samples: Expr) -> Expr:
+        heads = self.n.output * self._heads_norm(norm, samples)
+        return heads + self.n.output_bias * self.root * sqrt(samples)
 
     def out(self) -> Expr:
         """Frobenius norm of the output."""
-        n = self.n
-        return n.output * self.heads_norm() + n.output_bias * self.root * sqrt(n.samples)
+        return self._out(self.n.batch, self.n.samples)
+
+    def out_sample(self) -> Expr:
+        """The same for one sample."""
+        return self._out(self.n.sample, ONE)
 
     def _core_jacobian(self) -> Expr:
         n = self.n
@@ -164,7 +169,7 @@ class Attention:
         return self.root * n.value + by_scores
 
     def jacobian(self) -> Expr:
-        """``|O| (sqrt(n) v + s q k v b^2 (1 + sqrt2)/2)`` without biases."""
+        """``|O| v (sqrt(n) + s q k b^2)`` without biases."""
         return self.n.output * self._core_jacobian()
 
     def _core_parameter(self) -> Expr:
@@ -184,7 +189,7 @@ class Attention:
         n = self.n
         parts = [n.output * self._core_parameter()]
         if n.output_trained:
-            parts.append(self.heads_norm())
+            parts.append(self._heads_norm(n.batch, n.samples))
         if n.bias_trained:
             parts.append(self.root * sqrt(n.samples))
         return root_sum_square(*parts)
@@ -270,15 +275,21 @@ class AttentionLayer(Layer):
 
     @bound("J", "upper", PROOF)
     def jacobian(self, at: At) -> Value:
-        """``|O| |V| (sqrt(n) + s |Q| |K| b^2 (1 + sqrt2)/2)`` without biases."""
+        """``|O| |W_v| (sqrt(n) + s |W_q| |W_k| b^2)`` without biases."""
         found = self._ask(at)
         return found if isinstance(found, Unknown) else found.jacobian()
 
     @bound("out", "upper", PROOF, tight="approached where all tokens attend to one")
     def output(self, at: At) -> Value:
-        """``|O| sqrt(n) |V| |X|_F`` without biases: the rows of F are means of values."""
+        """``|O| sqrt(n) |W_v| |X|_F`` without biases: the rows of F are means of values."""
         found = self._ask(at)
         return found if isinstance(found, Unknown) else found.out()
+
+    @bound("out_max", "upper", PROOF, tight="approached where all tokens attend to one")
+    def output_of_a_sample(self, at: At) -> Value:
+        """``|O| sqrt(n) |W_v| b`` without biases."""
+        found = self._ask(at)
+        return found if isinstance(found, Unknown) else found.out_sample()
 
     @bound("D", "upper", PROOF)
     def parameter_derivative(self, at: At) -> Value:
@@ -288,7 +299,7 @@ class AttentionLayer(Layer):
 
     @bound("xx", "upper", PROOF)
     def second_derivative(self, at: At) -> Value:
-        """Third central moments and covariances of the tokens."""
+        """Third moments and covariances of keys and values under the attention weights."""
         found = self._ask(at)
         return found if isinstance(found, Unknown) else found.second()
 
@@ -300,6 +311,6 @@ class AttentionLayer(Layer):
 
     @bound("tt", "upper", PROOF)
     def parameter_second_derivative(self, at: At) -> Value:
-        """Blocks over pairs of trained matrices; linear in V and in O by themselves."""
+        """Blocks over pairs of trained matrices; linear in W_v and in O by themselves."""
         found = self._ask(at)
         return found if isinstance(found, Unknown) else found.parameter_second()

@@ -42,7 +42,7 @@ class BilinearGate(Layer):
 
     def _pair(self, at: At) -> Value:
         """Bound of the norm of each pair (u_i, v_i), which is part of a sample."""
-        found = at.frobenius if isinstance(at.spectral, Unknown) else at.spectral
+        found = at.frobenius if isinstance(at.sample, Unknown) else at.sample
         if not isinstance(found, Unknown):
             return found
         reason = "a product of two features is not Lipschitz on unbounded inputs"
@@ -58,6 +58,11 @@ class BilinearGate(Layer):
     def output(self, at: At) -> Value:
         """``|u_i v_i| <= (u_i^2 + v_i^2)/2``, and one of these factors is bounded."""
         return v_mul(Fraction(1, 2), self._pair(at), at.frobenius)
+
+    @bound("out_max", "upper", BILINEAR, tight="one pair u = v")
+    def output_of_a_sample(self, at: At) -> Value:
+        """The same for one sample."""
+        return v_mul(Fraction(1, 2), self._pair(at), self._pair(at))
 
     @bound("out_spec", "upper", SCHUR, uses=("spectral",))
     def output_spectral(self, at: At) -> Value:

@@ -59,6 +59,11 @@ class Embedding(Layer):
         """As a matrix with one column for each sample, X is multiplied by copies of E^T."""
         return v_mul(at.norm("table"), at.spectral)
 
+    @bound("out_max", "upper", TABLE, tight="as out")
+    def output_of_a_sample(self, at: At) -> Value:
+        """The same for one sample."""
+        return v_mul(at.norm("table"), at.sample)
+
     @bound("D", "upper", TABLE, tight="one-hot tokens that are all the same")
     def parameter_derivative(self, at: At) -> Value:
         """``D = T (x) 1``, T the matrix with all tokens of all samples as rows.

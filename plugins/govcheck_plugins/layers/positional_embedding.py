@@ -53,6 +53,16 @@ class PositionalEmbedding(Layer):
         """``|X|_2 + sqrt(N) |P|_F``."""
         return v_add(at.spectral, self._offset(at))
 
+    @bound("out_max", "upper", SHIFT, tight="a sample along P")
+    def output_of_a_sample(self, at: At) -> Value:
+        """``|x| + |P|_F`` for each sample x."""
+        return v_add(at.sample, at.norm("position", "frobenius"))
+
+    @bound("D_rows", "upper", SHIFT, tight="exact")
+    def parameter_derivative_rows(self, at: At) -> Value:
+        """Each entry moves with one entry of P."""
+        return ONE
+
     @bound("D", "upper", SHIFT, tight="exact")
     def parameter_derivative(self, at: At) -> Value:
         """The identity once for each sample."""

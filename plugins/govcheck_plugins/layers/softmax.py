@@ -63,6 +63,11 @@ class Softmax(Layer):
         """Each row is a probability vector, of norm at most 1."""
         return sqrt(self._rows(at))
 
+    @bound("out_max", "upper", TABLE, tight="as out", uses=("boundedness",))
+    def output_of_a_sample(self, at: At) -> Value:
+        """The same for one sample."""
+        return sqrt(at.features / at.shape[-1])
+
     @bound("out", "upper", TABLE)
     def output_by_growth(self, at: At) -> Value:
         """The uniform rows of ``softmax(0)``, and the Lipschitz constant."""
