@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from govcheck.bounds.answer import LOWER, QUANTITIES
+from govcheck.bounds.answer import CARRIED, LOWER
 from govcheck.numeric.derivatives import (
     SECOND,
     Directions,
@@ -29,6 +29,7 @@ from govcheck.numeric.derivatives import (
     unit,
 )
 
+ROWS = ("J_rows", "D_rows")
 REFRESH = 15
 """Steps after which directions are replaced by the best ones at the point reached."""
 
@@ -168,7 +169,7 @@ def attack(
 
     Args:
         module: maps batches to batches, twice differentiable where it is searched.
-        quantity: one of `govcheck.bounds.answer.QUANTITIES`.
+        quantity: one of `govcheck.bounds.answer.CARRIED`.
         inputs: where the batch may be.
         weights: where the parameters may be; everywhere when omitted.
         starts: number of starts.
@@ -181,8 +182,8 @@ def attack(
     Raises:
         ValueError: for a quantity that does not exist.
     """
-    if quantity not in QUANTITIES:
-        raise ValueError(f"no quantity {quantity!r}; there are {', '.join(QUANTITIES)}")
+    if quantity not in CARRIED:
+        raise ValueError(f"no quantity {quantity!r}; there are {', '.join(CARRIED)}")
     f = module if isinstance(module, Function) else Function(module)
     allowed = weights or Weights()
     generator = torch.Generator().manual_seed(seed)
@@ -223,6 +224,7 @@ class _Search:
         kind = _second(quantity)
         drawn = random_directions(f, kind or "xx", theta, x, generator)
         self.directions = [d.requires_grad_() for d in (drawn.v, drawn.h)]
+        self.row = 0
         self.best = -math.inf
         self.where = (theta.detach().clone(), x.detach().clone())
         self._refresh()
@@ -294,9 +296,13 @@ class _Search:
         if q == "out_inj":
             return smallest_on_units(matrix(out))
         along = (out * v).sum()
+        if q == "out_max":
+            value = torch.linalg.vector_norm(matrix(out), dim=0).max()
+            return value
         kind = _second(q)
         if kind is None:
-            slot = self.x if q in ("J", "sigma_J") else self.theta
+            slot = self.x if q in ("J", "J_rows", "sigma_J") else self.theta
+            along = out.reshape(-1)[self.row] if q in ROWS else along
             (g,) = gradients(along, (slot,), create_graph=True)
             value = torch.linalg.vector_norm(g)
             return value
@@ -318,10 +324,12 @@ class _Search:
             k = torch.zeros_like(x if kind[1] == "x" else theta)
             _, best = climb(self.f, kind, theta, x, Directions(v, h, k), rounds=2)
             self._set_directions(best.v, best.h)
-        elif self.quantity in ("J", "D", "sigma_J", "sigma_D"):
+        elif self.quantity not in ("out", "out_spec", "out_max", "out_inj"):
             j, d = jacobians(self.f, theta, x)
-            a = j if self.quantity in ("J", "sigma_J") else d
-            if a.numel() and bool(torch.isfinite(a).all()):
+            a = j if self.quantity in ("J", "J_rows", "sigma_J") else d
+            if self.quantity in ROWS:
+                self.row = int(torch.linalg.vector_norm(a, dim=1).argmax())
+            elif a.numel() and bool(torch.isfinite(a).all()):
                 u = torch.linalg.svd(a).U
                 column = u[:, -1] if self.sign < 0 else u[:, 0]
                 self._set_directions(column.reshape(self.directions[0].shape))

@@ -7,7 +7,7 @@ taken in reverse mode, which every torch operation supports, through scalars suc
     S(v, h, k) = <D2f[h, k], v> = d/dk d/dh <f, v>,
 
 linear in each direction, so that the best direction of one kind for given others is a
-gradient of S. The quantities are those of `govcheck.bounds.answer.QUANTITIES`.
+gradient of S. The quantities are those of `govcheck.bounds.answer.CARRIED`.
 """
 
 from __future__ import annotations
@@ -231,6 +231,9 @@ def first_order(f: Function, theta: Tensor, x: Tensor) -> dict[str, float]:
         "D": _operator_norm(d),
         "sigma_J": float(surjectivity(j)),
         "sigma_D": float(surjectivity(d)),
+        "out_max": float(torch.linalg.vector_norm(z, dim=0).max()),
+        "J_rows": float(torch.linalg.vector_norm(j, dim=1).max()),
+        "D_rows": float(torch.linalg.vector_norm(d, dim=1).max()),
     }
 
 
@@ -241,7 +244,7 @@ def _operator_norm(a: Tensor) -> float:
 def quantities(
     f: Function, theta: Tensor, x: Tensor, *, starts: int = 4, rounds: int = 20, seed: int = 0
 ) -> dict[str, float]:
-    """All ten quantities at one point; those of second order are lower bounds by search."""
+    """All quantities at one point; those of second order are lower bounds by search."""
     values = first_order(f, theta, x)
     for kind in SECOND:
         values[kind] = largest_bilinear(

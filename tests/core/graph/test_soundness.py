@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from fractions import Fraction
 
 import numpy as np
-import pytest
 import torch
 from flint import arb
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from govcheck.bounds.answer import LOWER, QUANTITIES
+from govcheck.bounds.answer import CARRIED, LOWER
 from govcheck.bounds.constants import COARSE, SUMS, TIGHT
 from govcheck.bounds.domain import AroundInit, Ball, Domain, Everything
-from govcheck.bounds.evaluate import ball, evaluate
-from govcheck.bounds.expr import ONE, ZERO, num, sqrt, sym
+from govcheck.bounds.evaluate import EvaluationError, ball, evaluate
+from govcheck.bounds.expr import ONE, num, sym
 from govcheck.graph.blocks import Chain, Join, Leaf, Parallel, Repeat, Residual, Step, chain, leaves
 from govcheck.graph.compose import Composer
 from govcheck.numeric.attack import Inputs, Weights, attack
@@ -28,7 +27,6 @@ from govcheck_plugins.builtin import govcheck_layers
 from govcheck_plugins.layers.affine import Affine
 from govcheck_plugins.layers.flatten import Flatten
 from govcheck_plugins.layers.scale import Scale
-from govcheck_plugins.layers.tanh import Tanh
 
 torch.set_num_threads(1)
 
@@ -39,6 +37,12 @@ KINKED = {"relu", "leaky_relu", "selu", "hardswish", "hardsigmoid"}
 TOLERANCE = 1e-9
 X_F, X_2, X_S, X_S1 = sym("X_F"), sym("X_2"), sym("sigma_X"), sym("sigma_X1")
 N = sym("N")
+
+
+def activation(name):
+    """An instance with its defaults, and 1/10 for what has none."""
+    needed = [f.name for f in fields(ACTIVATIONS[name]) if f.default is MISSING]
+    return ACTIVATIONS[name](**dict.fromkeys(needed, num(Fraction(1, 10))))
 
 
 @dataclass
@@ -55,6 +59,7 @@ class Case:
     input_size: float
     fixed_inputs: bool
     seed: int
+    orthogonal: bool = False
 
 
 @dataclass
@@ -71,7 +76,9 @@ class Names:
         return f"{kind}{self.used}"
 
 
-AFFINE_KINDS = ("plain", "weight_norm", "entrywise", "orthogonal")
+AFFINE_KINDS = (
+    "plain", "weight_norm", "entrywise", "orthogonal", "torch_weight_norm", "spectral"
+)
 
 
 def affine(names, out):
@@ -89,7 +96,7 @@ def pointwise(names):
     if draw(st.integers(0, 3)) == 0:
         factor = draw(st.sampled_from((Fraction(1, 2), Fraction(-1), Fraction(3), Fraction(0))))
         return Leaf(names.new("scale"), Scale(num(factor), draw(st.booleans())))
-    return Leaf(names.new("act"), ACTIVATIONS[draw(st.sampled_from(sorted(ACTIVATIONS)))]())
+    return Leaf(names.new("act"), activation(draw(st.sampled_from(sorted(ACTIVATIONS)))))
 
 
 def layer(names, shape):
@@ -171,6 +178,64 @@ def tangle(names, shape):
     return Chain(tuple(steps))
 
 
+INVERTIBLE = ("tanh", "sigmoid", "softplus", "identity", "leaky_relu", "softsign", "arctan")
+
+
+def regular(names, size, depth):
+    """A chain from vectors to vectors of the same size that often has lower bounds above 0."""
+    draw = names.draw
+    made = []
+    for _ in range(draw(st.integers(1, 3))):
+        kinds = ("affine", "affine", "act", "scale", *(("residual", "sum", "repeat") * depth))
+        kind = draw(st.sampled_from(kinds))
+        if kind == "affine":
+            weight = draw(st.sampled_from(("plain", "plain", "orthogonal", "weight_norm")))
+            bias = draw(st.booleans())
+            factor = draw(st.sampled_from((Fraction(1), Fraction(1, 5), Fraction(2))))
+            block = Leaf(names.new("affine"), Affine(num(size), weight, bias, num(factor), ONE))
+        elif kind == "act":
+            block = Leaf(names.new("act"), activation(draw(st.sampled_from(INVERTIBLE))))
+        elif kind == "scale":
+            block = Leaf(names.new("scale"), Scale(num(Fraction(1, 2)), draw(st.booleans())))
+        elif kind == "residual":
+            shrink = Leaf(names.new("scale"), Scale(num(Fraction(1, 20)), False))
+            inner = regular(names, size, depth - 1).steps
+            block = Residual(names.new("residual"), chain(*(s.block for s in inner), shrink))
+        elif kind == "repeat":
+            times = num(draw(st.integers(1, 2)))
+            block = Repeat(names.new("repeat"), times, regular(names, size, depth - 1))
+        else:
+            shrink = Leaf(names.new("scale"), Scale(num(Fraction(1, 20)), False))
+            second = chain(*(s.block for s in regular(names, size, depth - 1).steps), shrink)
+            branches = (regular(names, size, depth - 1), second)
+            block = Parallel(names.new("parallel"), "sum", branches)
+        made.append(block)
+    return chain(*made)
+
+
+@st.composite
+def regular_cases(draw):
+    names = Names(draw)
+    size = draw(st.integers(1, 3))
+    body = regular(names, size, 1)
+    if draw(st.booleans()):
+        branches = (body, regular(names, size, 1))
+        body = chain(Parallel(names.new("parallel"), "concat", branches))
+    return Case(
+        body=body,
+        shape=(size,),
+        samples=draw(st.integers(1, size)),
+        domain=draw(st.sampled_from(("everything", "ball", "around_init", "around_init"))),
+        radius=draw(st.sampled_from((Fraction(1, 1000), Fraction(1, 10), Fraction(1)))),
+        own_radius=draw(st.booleans()),
+        weight_size=draw(st.sampled_from((0.5, 1.0, 2.0))),
+        input_size=draw(st.sampled_from((0.1, 1.0))),
+        fixed_inputs=draw(st.booleans()),
+        seed=draw(st.integers(0, 10**6)),
+        orthogonal=True,
+    )
+
+
 def case(draw, body_of):
     shape = draw(st.sampled_from(((1,), (2,), (3,), (2, 2))))
     names = Names(draw)
@@ -212,6 +277,9 @@ FACTS = {
     "frobenius": np.linalg.norm,
     "max": lambda w: np.abs(w).max(),
     "abs_min": lambda w: np.abs(w).min(),
+    "row_max": lambda w: np.linalg.norm(w, axis=1).max(),
+    "row_min": lambda w: np.linalg.norm(w, axis=1).min(),
+    "least_norm": lambda w: np.linalg.norm(w, 2),
     "sigma_min": lambda w: (
         0.0 if w.shape[0] > w.shape[1] else np.linalg.svd(w, compute_uv=False)[-1]
     ),
@@ -228,7 +296,7 @@ def fact(f, theta, wanted):
             w = theta[place].reshape(shape).numpy()
             w = w.reshape(w.shape[0] if w.ndim else 1, -1)
             found.append(FACTS[wanted.kind](w))
-    worst = min if wanted.kind in ("abs_min", "sigma_min") else max
+    worst = min if wanted.sense == "lower" else max
     return ball(float(worst(found))) if found else ball(0)
 
 
@@ -242,6 +310,8 @@ class Setting:
         draw = {"generator": g, "dtype": torch.float64}
         self.x = c.input_size * torch.randn(c.samples, *c.shape, **draw)
         self.theta = c.weight_size * torch.randn(self.f.size, **draw)
+        if c.orthogonal:
+            self._make_orthogonal()
         z = matrix(self.x)
         ones = torch.cat([z, torch.ones(1, c.samples, dtype=torch.float64)])
         low = float(smallest_on_units(z)) * (1 - 1e-13)
@@ -258,6 +328,16 @@ class Setting:
         self.domain, self.weights = self._parameter_set()
         if c.domain == "ball":
             self.theta = self.weights.project(self.f, self.theta)
+
+    def _make_orthogonal(self) -> None:
+        """Well-conditioned matrices, and factors away from 0."""
+        for name, p in self.f.module.named_parameters():
+            place = self.f.slices[name]
+            if p.dim() == 2:
+                w = self.theta[place].reshape(p.shape)
+                self.theta[place] = self.case.weight_size * torch.linalg.qr(w).Q.reshape(-1)
+            elif p.dim() == 0:
+                self.theta[place] = self.case.weight_size * self.theta[place].sign()
 
     def _parameter_set(self) -> tuple[Domain, Weights]:
         c = self.case
@@ -280,9 +360,20 @@ class Setting:
 
     def numbers(self, constants) -> dict[str, arb]:
         env = dict(self.env)
+        jumps = False
         for s, wanted in self.domain.facts().items():
             env[s] = fact(self.f, self.weights.centre, wanted)
-        return {q: evaluate(b.expr, env) for q, b in constants.bounds.items() if b.known}
+            # the set contains weights at which v/|v| or W/|W| jumps
+            at_zero = wanted.kind in ("row_min", "least_norm")
+            jumps = jumps or (at_zero and not env[s] > self.weights.radius)
+        found = {}
+        for q, b in constants.bounds.items():
+            if b.known:
+                try:
+                    found[q] = evaluate(b.expr, env)
+                except EvaluationError:
+                    assert jumps, q
+        return found
 
     def extreme(self, quantity, steps):
         return attack(
@@ -310,7 +401,8 @@ def assert_not_crossed(quantity, value, bounds, what):
         assert value <= limit * (1 + TOLERANCE) + slack, f"{what}: {quantity} {value} > {limit}"
 
 
-def check(c: Case, steps: int) -> None:
+def check(c: Case, steps: int, quantities=CARRIED) -> int:
+    """Attack every quantity; how many lower bounds were above 0."""
     s = Setting(c)
     by_mode = {}
     for mode in MODES:
@@ -320,7 +412,7 @@ def check(c: Case, steps: int) -> None:
             if leaf.layer.name in KINKED and leaf.node in composer.local:
                 assert not composer.local[leaf.node]["xx"].known
     kinked = any(leaf.layer.name in KINKED for leaf in leaves(c.body))
-    for quantity in QUANTITIES:
+    for quantity in quantities:
         known = {m: b for m, b in by_mode.items() if quantity in b}
         if known:
             value = s.extreme(quantity, steps)
@@ -329,6 +421,7 @@ def check(c: Case, steps: int) -> None:
                     assert_not_crossed(quantity, value, {"out_spec": arb(0), **bounds}, mode)
     if kinked:
         check_lipschitz(s, by_mode)
+    return sum(b[q] > 0 for b in by_mode.values() for q in LOWER)
 
 
 def check_lipschitz(s: Setting, by_mode) -> None:
@@ -369,3 +462,15 @@ def test_nested_networks(c):
 @given(edges())
 def test_networks_with_explicit_edges(c):
     check(c, steps=4)
+
+
+def test_lower_bounds():
+    positive = []
+
+    @settings(max_examples=120, **COMMON)
+    @given(regular_cases())
+    def run(c):
+        positive.append(check(c, steps=8, quantities=LOWER))
+
+    run()
+    assert sum(n > 0 for n in positive) > 40
