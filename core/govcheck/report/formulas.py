@@ -27,6 +27,7 @@ class Notation:
     def __init__(self, roots: Iterable[Expr]) -> None:
         self._order = postorder(*roots)
         self._shown: dict[Expr, Expr] = {}
+        self._written: dict[Expr, Json] = {}
         lets = [e for e in self._order if e.op == "let"]
         if len({e.payload for e in lets}) < len(lets):
             self._rename()
@@ -56,7 +57,11 @@ class Notation:
         shown = self.of(e)
         if shown.op == "let":
             shown = shown.args[0]
-        return {"text": text(shown), "latex": latex(shown), "uses": _direct(shown)}
+        known = self._written.get(shown)
+        if known is None:
+            known = {"text": text(shown), "latex": latex(shown), "uses": _direct(shown)}
+            self._written[shown] = known
+        return known
 
     def definitions(self) -> list[Json]:
         """The named parts, each after those it uses."""
