@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from govcheck.bounds.answer import Unknown, Value, v_eigenvalue, v_max, v_mul, v_rss
+from govcheck.bounds.answer import Unknown, Value, v_best, v_eigenvalue, v_max, v_mul, v_rss
 from govcheck.bounds.expr import ONE, ZERO, Expr, minimum, mul, sqrt
 from govcheck.plugin import At, Parameter, same_dimension
 
@@ -192,8 +192,12 @@ class TorchWeightNorm(Parameterisation):
         return (Parameter("gain", (self.rows,), ONE), *super().parameters())
 
     def norm(self, at: At) -> Value:
-        """``|P|_2 <= |P|_F = |g|``, attained by equal rows."""
-        return at.norm("gain", "frobenius")
+        """``|P|_2 <= |P|_F = |g|``, attained by equal rows, and ``|P|_2 <= (g/r) |V|_2``."""
+        by_rows, spectral = at.norm("gain", "frobenius"), at.norm("weight", "spectral")
+        slope = self._slope(at)
+        if isinstance(slope, Unknown) or isinstance(spectral, Unknown):
+            return by_rows
+        return v_best([by_rows, slope * spectral], "upper")
 
     def row(self, at: At) -> Value:
         return at.norm("gain", "max")
