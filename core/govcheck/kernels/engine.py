@@ -258,7 +258,7 @@ class _Walk:
     def seen(self, node: str, state: KernelState, made: Pairs) -> None:
         found = self.found
         found.order.append(node)
-        found.values[f"variance:{node}"] = made.cross
+        found.values[f"variance:{node}"] = made.summed_array(made.cross)
         try:
             what = "the squared norm of the vectors before the layer"
             root = sqrt(state.units)
@@ -267,7 +267,7 @@ class _Walk:
         except NoKernelError as error:
             found.lost[f"gram:{node}"] = error.unknown.located(node, "kernel")
             return
-        found.values[f"gram:{node}"] = moments.cross
+        found.values[f"gram:{node}"] = moments.summed_array(moments.cross)
         if mean is not None:
             found.means[node] = mean[0]
 
@@ -279,6 +279,10 @@ class _Walk:
             raise NoKernelError(Unknown.because(
                 "the output does not come from a layer with random weights: end with an affine "
                 "layer", node="output", quantity="kernel"))
+        if sources[0].moments.pixels:
+            raise NoKernelError(Unknown.because(
+                "the output still has pixels: flatten or pool them before an affine layer",
+                node="output", quantity="kernel"))
         ctx = self.context("output", self.net.arch.output)
         state = self.guarded("output", lambda: state.gathered(ctx))
         (source, _), = state.terms

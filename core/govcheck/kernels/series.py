@@ -161,11 +161,9 @@ class Series(Dual):
     ) -> None:
         """Where u and v are multiples of each other the expectation has one dimension."""
         f = self.slope if order else self.value
-        first = np.broadcast_to(q1, rho.shape)[whole]
-        second = np.broadcast_to(q2, rho.shape)[whole]
-        triples, back = np.unique(
-            np.stack([first, rho[whole], second]), axis=1, return_inverse=True
-        )
+        chosen = (np.broadcast_to(q1, rho.shape)[whole], rho[whole],
+                  np.broadcast_to(q2, rho.shape)[whole])
+        triples, back = np.unique(np.stack(chosen), axis=1, return_inverse=True)
         a, sign, b = triples
         found = np.empty(triples.shape[1])
         for start in range(0, len(found), 256):
@@ -173,7 +171,9 @@ class Series(Dual):
             left, right = np.sqrt(a[rows, None]), sign[rows, None] * np.sqrt(b[rows, None])
             largest = np.maximum(a[rows], b[rows])
             z, weights = self._line(order, largest, np.minimum(a[rows], b[rows]))
-            found[rows] = (f(left * z) * f(right * z)) @ weights
+            first = f(left * z)
+            second = first if np.array_equal(left, right) else f(right * z)
+            found[rows] = (first * second) @ weights
         values[whole] = found[back.reshape(-1)]
 
     def _hard(self, rho: Array, degree: int, cut: float, size: float) -> NDArray[np.bool_]:

@@ -196,7 +196,8 @@ class KernelState:
         for name, t in self.extra.items():
             if not isinstance(t, Unknown):
                 t = settled(ctx, replace(t, factor=t.factor * gain**2))
-            total[name] = t if name not in total else Unknown.because(TWICE, quantity="kernel")
+            # where a source has this tangent too, it came through a matrix of its own
+            total[name] = t if name not in total else added(ctx, total[name], t)
         return total
 
     def activated(self, ctx: Context, dual: Dual) -> KernelState:
