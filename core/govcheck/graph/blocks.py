@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Union
 
 from govcheck.bounds.expr import Expr
-from govcheck.plugin.layer import Layer
+from govcheck.plugin.layer import Layer, Shape
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,24 @@ NOWHERE = Mark("<api>", 0, 0)
 
 @dataclass(frozen=True, eq=False)
 class Leaf:
-    """One layer."""
+    """One layer.
+
+    Args:
+        node: its name.
+        layer: the plugin instance.
+        mark: where it was written.
+        input: shape of an input sample, where it takes the values of symbols to tell the
+            shape of the output.
+    """
 
     node: str
     layer: Layer
     mark: Mark = NOWHERE
+    input: Shape | None = None
+
+    def takes(self, shape: Shape) -> Shape:
+        """The input shape to ask the layer about: `input` if there is one."""
+        return shape if self.input is None else self.input
 
 
 @dataclass(frozen=True, eq=False)

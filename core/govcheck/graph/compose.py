@@ -118,9 +118,10 @@ class Composer:
                 raise AssertionError("a join has several inputs; chains reduce it first")
 
     def _leaf(self, f: Place, block: Leaf) -> Place:
+        shape = block.takes(f.shape)
         at = At(
             node=block.node,
-            shape=f.shape,
+            shape=shape,
             samples=self.samples,
             frobenius=f.constants.value("out"),
             spectral=f.constants.value("out_spec"),
@@ -131,8 +132,8 @@ class Composer:
         )
         own = layer_constants(block.layer, at, self.mode)
         self.local[block.node] = own
-        self.shapes[block.node] = f.shape
-        return self._after(f, own, block.layer.shape(f.shape), block.node)
+        self.shapes[block.node] = shape
+        return self._after(f, own, block.layer.shape(shape), block.node)
 
     def _after(
         self, f: Place, g: LayerConstants | MapConstants, shape: Shape, node: str

@@ -117,10 +117,11 @@ class Network(nn.Module):
         for step in chain.steps:
             inputs = [shapes[s + 1] for s in step.sources]
             match step.block:
-                case Leaf(node, layer):
-                    module = layer.module(_whole_shape(inputs[0], values), values)
-                    self._add(node, module)
-                    shapes.append(layer.shape(inputs[0]))
+                case Leaf(node, layer) as leaf:
+                    whole = _whole_shape(inputs[0], values)
+                    self._add(node, layer.module(whole, values))
+                    decided = inputs[0] if leaf.input is None else tuple(map(num, whole))
+                    shapes.append(layer.shape(decided))
                 case Repeat(node, times, body):
                     copies = Copies(body, inputs[0], _count(times, node, values), values)
                     self._add(node, copies)

@@ -73,7 +73,8 @@ class Network:
             return (None if d.times is None else Repeat(d.node, d.times, body, mark)), shape
         if d.layer is None:
             return None, None
-        return Leaf(d.node, d.layer, mark), None if shape is None else self._layer(d, shape)
+        leaf = Leaf(d.node, d.layer, mark)
+        return (leaf, None) if shape is None else self._layer(d, leaf, shape)
 
     def _unchanged(self, d: Draft, shape: MaybeShape, out: MaybeShape) -> None:
         if shape is None or out is None:
@@ -112,17 +113,15 @@ class Network:
             return None
         return concatenated(known)
 
-    def _layer(self, d: Draft, shape: Shape) -> MaybeShape:
-        layer = d.layer
-        assert layer is not None
+    def _layer(self, d: Draft, leaf: Leaf, shape: Shape) -> tuple[Leaf, MaybeShape]:
         try:
-            out = self._shape_of(layer, shape)
+            leaf, out = self._shape_of(leaf, shape)
         except ShapeError as error:
             self._problem(d.at, f"{d.kind} cannot take an input of shape {shape_text(shape)}: "
                           f"{error}")
-            return None
+            return leaf, None
         except Exception as error:
-            cls = type(layer)
+            cls = type(leaf.layer)
             self.context.problems.add(
                 "plugin-failed",
                 f"{d.kind}: {type(error).__name__} in the shape rule of "
@@ -130,40 +129,47 @@ class Network:
                 d.at,
                 "this is a fault of the plugin; report it to its authors",
             )
-            return None
+            return leaf, None
         for dimension in out:
             why = self.context.scope.not_integer(dimension, 1)
             if why:
                 self._problem(d.at, f"{d.kind} gives shape {shape_text(out)}: {why}",
                               "change its keys or the values of their symbols")
-                return None
-        return out
+                return leaf, None
+        return leaf, out
 
-    def _shape_of(self, layer: Layer, shape: Shape) -> Shape:
+    def _shape_of(self, leaf: Leaf, shape: Shape) -> tuple[Leaf, Shape]:
+        """The output shape, and the leaf with values for formulas if these decide it."""
         try:
-            return tuple(layer.shape(shape))
+            return leaf, tuple(leaf.layer.shape(shape))
         except ShapeError:
             # what differs as formulas may agree at the given values
             valued = [self._valued(d) for d in shape]
-            concrete = self._concrete(layer)
             known = tuple(v for v in valued if v is not None)
-            if len(known) < len(shape) or (known == shape and concrete == layer):
+            if len(known) < len(shape):
                 raise
-            with contextlib.suppress(ShapeError):
-                return tuple(concrete.shape(known))
+            # formulas of the layer are kept where the sizes alone decide
+            for layer in dict.fromkeys((leaf.layer, self._concrete(leaf.layer))):
+                with contextlib.suppress(ShapeError):
+                    out = tuple(layer.shape(known))
+                    return dataclasses.replace(leaf, layer=layer, input=known), out
             raise
 
     def _valued(self, e: Expr) -> Expr | None:
         value = self.context.scope.exact(e)
         return None if value is None else num(value)
 
+    def _number(self, value: Any) -> Any:
+        known = self._valued(value) if isinstance(value, Expr) else None
+        return value if known is None else known
+
     def _concrete(self, layer: Layer) -> Layer:
         """The layer with rational values in place of formulas that have one."""
         changed: dict[str, Any] = {}
         for spec in field_specs(type(layer)):
             value = getattr(layer, spec.key)
-            if isinstance(value, Expr) and not value.is_number:
-                number = self._valued(value)
-                if number is not None:
-                    changed[spec.key] = number
+            if isinstance(value, tuple):
+                changed[spec.key] = tuple(map(self._number, value))
+            elif isinstance(value, Expr):
+                changed[spec.key] = self._number(value)
         return dataclasses.replace(layer, **changed) if changed else layer  # type: ignore[type-var]

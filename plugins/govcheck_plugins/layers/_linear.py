@@ -43,6 +43,11 @@ class SampleLinear(Layer):
         """``|A X|_2 <= |A|_2 |X|_2``."""
         return v_mul(self.gain(at.shape), at.spectral)
 
+    @bound("out_max", "upper", POOLING, tight="as out", uses=("rows",))
+    def output_sample(self, at: At) -> Value:
+        """``|A x| <= |A|_2 |x|`` for a sample x."""
+        return v_mul(self.gain(at.shape), at.sample)
+
     @bound("D", "upper", POOLING, tight="exact: no parameters")
     def parameter_derivative(self, at: At) -> Value:
         """There are no parameters."""

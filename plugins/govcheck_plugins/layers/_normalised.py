@@ -9,7 +9,7 @@ its bias is added. All bounds hold for every batch, whatever its norm.
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import ClassVar, Final
 
@@ -65,7 +65,8 @@ class Normalised(Layer):
         if not self.affine:
             return ()
         names = ("scale", "bias") if self.centred else ("scale",)
-        return tuple(Parameter(n, self.scale_shape(shape)) for n in names)
+        at_first = {"scale": ONE, "bias": ZERO}
+        return tuple(Parameter(n, self.scale_shape(shape), at_first[n]) for n in names)
 
     def least_square(self, at: At) -> Expr:
         """Lower bound of ``|Px|^2/m`` of every group: 0, since constants may come in."""
@@ -112,6 +113,11 @@ class Normalised(Layer):
         """``|n(x)| <= |P x| / sqrt(eps + |Px|^2/m)``."""
         slope = 1 / sqrt(self.eps + self.least_square(at))
         return self.with_offset(at, v_mul(self.largest_scale(at), slope, at.frobenius))
+
+    @bound("out_max", "upper", LEMMA, uses=("rows", "boundedness"))
+    def output_sample(self, at: At) -> Value:
+        """Where samples are normalised by themselves: ``out`` for a batch of one."""
+        return self.output(replace(at, samples=ONE))
 
     @bound("J", "upper", LEMMA, tight="X = 0, all scales equal, groups of at least 2")
     def jacobian(self, at: At) -> Value:

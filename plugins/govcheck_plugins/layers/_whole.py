@@ -46,14 +46,14 @@ def windows(dimension: Expr, kernel: int, stride: int, padding: int = 0) -> Expr
         ShapeError: if there is none, or the number cannot be seen.
     """
     room = dimension + (2 * padding - kernel)
-    if room.is_number:
-        if room.number < 0:
-            raise ShapeError(f"a window of {kernel} does not fit into {dimension!r}")
-        return num(room.number // stride + 1)
-    quotient = room / stride
-    if not is_whole(quotient):
+    if room.is_number and room.number < 0:
+        raise ShapeError(f"a window of {kernel} does not fit into {dimension!r}")
+    # floor(a + b) is a + floor(b) for whole a, the part with symbols
+    constant = room if room.is_number else num(room.payload[0] if room.op == "add" else 0)
+    symbols = (room - constant) / stride
+    if not is_whole(symbols):
         raise ShapeError(f"the number of windows along {dimension!r} {UNDECIDED}")
-    return quotient + 1
+    return symbols + (constant.number // stride + 1)
 
 
 def spatial(shape: Shape, what: str) -> Shape:

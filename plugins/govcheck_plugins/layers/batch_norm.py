@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from govcheck.bounds.answer import v_add, v_mul, v_rss
@@ -112,6 +112,13 @@ class BatchNorm(Normalised):
         if self.mode == "train":
             return Unknown.because("the samples are coupled")
         return self._evaluated(at, at.spectral)
+
+    @bound("out_max", "upper", TABLE, uses=("rows",))
+    def output_sample(self, at: At) -> Value:
+        """In eval mode ``out`` for a batch of one."""
+        if self.mode == "train":
+            return Unknown.because("the samples are coupled")
+        return self._evaluated(replace(at, samples=ONE), at.sample)
 
     @bound("out_inj", "lower", TABLE)
     def output_injective(self, at: At) -> Value:

@@ -72,6 +72,11 @@ class Dropout(Layer):
             return Unknown.because("a mask can raise the operator norm")
         return at.spectral
 
+    @bound("out_max", "upper", MASK, tight="all of a sample in kept entries", uses=("rows",))
+    def output_sample(self, at: At) -> Value:
+        """The largest entry of the mask times the norm of a sample."""
+        return v_mul(self._factor(), at.sample)
+
     @bound("out_inj", "lower", MASK, tight="eval: exact")
     def output_injective(self, at: At) -> Value:
         """The identity in evaluation."""

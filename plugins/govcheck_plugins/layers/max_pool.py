@@ -75,6 +75,11 @@ class MaxPool(Layer):
         """The Lipschitz constant times ``|X|_F``, as 0 goes to 0."""
         return v_mul(self._gain(at.shape), at.frobenius)
 
+    @bound("out_max", "upper", POOLING, tight="as out", uses=("rows",))
+    def output_sample(self, at: At) -> Value:
+        """Likewise for a sample."""
+        return v_mul(self._gain(at.shape), at.sample)
+
     @bound("D", "upper", POOLING, tight="exact: no parameters")
     def parameter_derivative(self, at: At) -> Value:
         """There are no parameters."""

@@ -51,8 +51,8 @@ class RmsNorm(Normalised):
         return at.floor("scale", "abs_min") if self.affine else ONE
 
     def _largest_square(self, at: At) -> Value:
-        """Supremum of ``|x|^2/d`` over tokens x, which are parts of columns of X."""
-        return at.spectral if isinstance(at.spectral, Unknown) else at.spectral**2 / at.shape[-1]
+        """Supremum of ``|x|^2/d`` over tokens x, which are parts of samples."""
+        return at.sample if isinstance(at.sample, Unknown) else at.sample**2 / at.shape[-1]
 
     @bound("sigma_J", "lower", LEMMA, tight="one token of the largest norm, all scales equal")
     def least_singular_value(self, at: At) -> Value:

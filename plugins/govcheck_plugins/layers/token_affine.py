@@ -60,6 +60,7 @@ class TokenAffine(Layer):
             shape=at.shape[-1:],
             samples=mul(tokens, at.samples),
             spectral=spectral,
+            largest=at.sample,
             injective=ZERO,
             injective_ones=ZERO,
         )
@@ -79,6 +80,22 @@ class TokenAffine(Layer):
         """``|(Id x s P(w)) X|_2`` and a matrix of rank one, of norm ``|b| sqrt(t N)``."""
         offset = v_mul(at.norm("bias", "frobenius"), sqrt(self._tokens(at).samples))
         return v_add(v_mul(self.jacobian(at), at.spectral), offset if self.bias else ZERO)
+
+    @bound("out_max", "upper", CALCULUS, uses=("rows",))
+    def output_sample(self, at: At) -> Value:
+        """``|s| |P(w)|_2 |x| + |b| sqrt t`` for a sample x."""
+        offset = v_mul(at.norm("bias", "frobenius"), sqrt(product(*at.shape[:-1])))
+        return v_add(v_mul(self.jacobian(at), at.sample), offset if self.bias else ZERO)
+
+    @bound("J_rows", "upper", CALCULUS, tight="exact for one row", uses=("rows",))
+    def jacobian_rows(self, at: At) -> Value:
+        """Rows of J are those of ``s P(w)``."""
+        return self._affine().jacobian_rows(self._tokens(at))
+
+    @bound("D_rows", "upper", CALCULUS, tight="w = 0, the longest token", uses=("rows",))
+    def parameter_derivative_rows(self, at: At) -> Value:
+        """That of `affine`; a token is no longer than its sample."""
+        return self._affine().parameter_derivative_rows(self._tokens(at))
 
     @bound("D", "upper", CALCULUS, tight="w = 0, all tokens along one vector")
     def parameter_derivative(self, at: At) -> Value:

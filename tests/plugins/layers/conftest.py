@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import govcheck_plugins.layers as package
-from govcheck.bounds.answer import LOWER, QUANTITIES, Unknown
+from govcheck.bounds.answer import CARRIED, LOWER, Unknown
 from govcheck.bounds.constants import TIGHT
 from govcheck.bounds.domain import AroundInit, Ball
 from govcheck.bounds.evaluate import evaluate
@@ -127,7 +127,7 @@ def attacked(values):
         around: bool = False,
         starts: int = 2,
         steps: int = 40,
-        quantities: tuple[str, ...] = QUANTITIES,
+        quantities: tuple[str, ...] = CARRIED,
     ) -> dict[str, tuple[float | Unknown, float]]:
         r, sizes = num(Fraction(radius)), tuple(map(num, shape))
         domain = AroundInit(r) if around else Ball(r)

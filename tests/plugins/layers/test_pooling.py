@@ -17,7 +17,7 @@ from govcheck.graph.ask import layer_constants
 from govcheck.numeric.derivatives import Function, jacobians
 from govcheck.plugin import At, ShapeError
 
-LINEAR = ("out", "out_spec", "J", "sigma_J")
+LINEAR = ("out", "out_spec", "out_max", "J", "sigma_J")
 MAPS = [
     ("avg_pool", {"kernel": 2}, (2, 4)),
     ("avg_pool", {"kernel": 2}, (1, 4, 5)),

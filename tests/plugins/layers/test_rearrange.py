@@ -17,7 +17,7 @@ from govcheck.numeric.derivatives import Function, jacobians
 from govcheck.plugin import At, ShapeError
 
 HALF = Fraction(1, 2)
-FIRST = ("out", "out_spec", "out_inj", "J", "sigma_J")
+FIRST = ("out", "out_spec", "out_max", "out_inj", "J", "sigma_J")
 PERMUTATIONS = [
     ("reshape", {"to": (Fraction(2), Fraction(3))}, (6,)),
     ("reshape", {"to": (Fraction(4),)}, (2, 2)),
@@ -116,7 +116,7 @@ def test_a_mask_can_raise_the_operator_norm(layer):
 )
 def test_token_affine_under_attack(keys, shape, layer, holds):
     built = layer("token_affine", out=Fraction(2), **keys)
-    results = holds(built, shape, 2, spectral="2")
+    results = holds(built, shape, 2, spectral="2", steps=25)
     for q in ("J", "xt"):
         value, found = results[q]
         assert found > 0.95 * value, q
