@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from govcheck.bounds.answer import Unknown, Value, v_best, v_eigenvalue, v_max, v_mul, v_rss
-from govcheck.bounds.expr import ONE, ZERO, Expr, minimum, mul, sqrt
+from govcheck.bounds.answer import Unknown, Value, v_eigenvalue, v_max, v_mul, v_rss
+from govcheck.bounds.expr import ONE, ZERO, Expr, maximum, minimum, mul, sqrt
 from govcheck.plugin import At, Parameter, same_dimension
 
 KAPPA: Final = Fraction(48, 125) * sqrt(5)
@@ -194,13 +194,14 @@ class TorchWeightNorm(Parameterisation):
     def norm(self, at: At) -> Value:
         """``|P|_2 <= |P|_F = |g|``, attained by equal rows, and ``|P|_2 <= (g/r) |V|_2``."""
         by_rows, spectral = at.norm("gain", "frobenius"), at.norm("weight", "spectral")
-        slope = self._slope(at)
-        if isinstance(slope, Unknown) or isinstance(spectral, Unknown):
+        largest, r = at.norm("gain", "max"), self._radius(at)
+        if isinstance(by_rows, Unknown) or isinstance(spectral, Unknown):
             return by_rows
-        return v_best([by_rows, slope * spectral], "upper")
-
-    def row(self, at: At) -> Value:
-        return at.norm("gain", "max")
+        if isinstance(largest, Unknown) or isinstance(r, Unknown):
+            return by_rows
+        # the smaller of by_rows and product / r, with a value where r is 0 as well
+        product = largest * spectral
+        return product / maximum(r, product / by_rows)
 
     def _radius(self, at: At) -> Value:
         r = at.floor("weight", "row_min")

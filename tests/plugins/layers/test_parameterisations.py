@@ -14,7 +14,7 @@ import torch
 from govcheck.bounds.answer import LOWER, QUANTITIES, Unknown
 from govcheck.bounds.constants import TIGHT
 from govcheck.bounds.domain import AroundInit, Ball, Everything
-from govcheck.bounds.evaluate import ball, evaluate
+from govcheck.bounds.evaluate import EvaluationError, ball, evaluate
 from govcheck.bounds.expr import ONE, ZERO, as_expr, num
 from govcheck.graph.ask import layer_constants
 from govcheck.numeric.attack import Inputs, Weights, attack
@@ -105,6 +105,21 @@ def test_lower_bounds_are_positive_around_given_weights() -> None:
         f, theta = given(LAYERS[name], 3)
         value = layer_constants(LAYERS[name], at, TIGHT).value(quantity)
         assert evaluate(value, facts(LAYERS[name], f, theta, domain)) > 0.1
+
+
+def test_large_sets_keep_what_needs_no_direction() -> None:
+    """Around given weights, but so far that a row may vanish: J and the output stay bounded."""
+    f, theta = given(LAYERS[TORCH], 3)
+    domain = AroundInit(num(100))
+    at = At("it", (num(3),), num(2), num(2), num(2), domain=domain)
+    constants = layer_constants(LAYERS[TORCH], at, TIGHT)
+    env = facts(LAYERS[TORCH], f, theta, domain)
+    gain = torch.linalg.vector_norm(theta[f.slices["gain"]]).item()
+    for quantity, factor in (("J", 1), ("out", 2)):
+        found = float(evaluate(constants.value(quantity), env).mid())
+        assert found == pytest.approx(factor * (gain + 100))
+    with pytest.raises(EvaluationError, match="division by zero"):
+        evaluate(constants.value("D"), env)
 
 
 def test_spectral_ignores_the_size_of_the_weight() -> None:
