@@ -12,6 +12,7 @@ from govcheck.bounds.answer import (
     ComposedBound,
     LocalBound,
     Ref,
+    Unknown,
     Value,
     sense_of,
 )
@@ -30,12 +31,18 @@ class Mode:
         printed: use the constants a paper prints where it prints any, errata included.
         leave_out: knowledge not used: ``boundedness`` of activations, the ``spectral``
             norm of the data, norms of single ``rows`` and samples.
+        order: 1 leaves out what only bounds of second order need.
     """
 
     name: str
     lemma81: bool = False
     printed: bool = False
     leave_out: frozenset[str] = frozenset()
+    order: int = 2
+
+    def asks(self, quantity: str) -> bool:
+        """Whether this quantity is composed."""
+        return self.order > 1 or quantity not in SECOND_ORDER
 
     @property
     def same(self) -> dict[str, str]:
@@ -48,6 +55,8 @@ class Mode:
         return found
 
 
+SECOND_ORDER: Final = frozenset({"xx", "xt", "tt", "J_rows", "D_rows", "J_inf", "xx_inf"})
+NOT_ASKED: Final = Unknown.because("not composed: only bounds of first order were asked for")
 COARSE_KNOWLEDGE: Final = frozenset({"boundedness", "rows", "spectral"})
 TIGHT: Final = Mode("tight")
 COARSE: Final = Mode("coarse", leave_out=COARSE_KNOWLEDGE)

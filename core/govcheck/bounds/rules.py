@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any, Final, Literal
 
 from govcheck.bounds.answer import (
+    CARRIED,
     Bound,
     ComposedBound,
     Ref,
@@ -26,7 +27,14 @@ from govcheck.bounds.answer import (
     v_rss,
     v_square,
 )
-from govcheck.bounds.constants import INPUT_NORMS, Constants, MapConstants, Mode, composed
+from govcheck.bounds.constants import (
+    INPUT_NORMS,
+    NOT_ASKED,
+    Constants,
+    MapConstants,
+    Mode,
+    composed,
+)
 from govcheck.bounds.expr import ZERO, Expr, add, maximum, minimum, num, sqrt
 
 SEQUENTIAL: Final = Ref("govcheck theory", "bound calculus, section 3, sequential")
@@ -67,6 +75,8 @@ def sequential(f: MapConstants, g: Constants[Any], node: str, mode: Mode) -> Map
         g["sigma_J"],
         f["sigma_J"],
     )
+    if mode.order == 1:
+        return _first_order(b, f, g)
     bend, used = _bend(f, g, mode, "J", "J")
     xx = v_add(bend, v_mul(g.value("J"), f.value("xx")))
     b.put("xx", xx, "chain rule, second order", SEQUENTIAL, *used, g["J"], f["xx"])
@@ -76,6 +86,16 @@ def sequential(f: MapConstants, g: Constants[Any], node: str, mode: Mode) -> Map
         _sequential_sharp(b, f, g, mode)
     _rows(b, f, g, mode)
     return Constants(node, b.bounds)
+
+
+def _first_order(b: _Builder, f: MapConstants, g: Constants[Any]) -> MapConstants:
+    d = v_rss(v_mul(g.value("J"), f.value("D")), g.value("D"))
+    b.put("D", d, "block row", SEQUENTIAL, g["J"], f["D"], g["D"])
+    _sigma_d(b, f, g)
+    for q in CARRIED:
+        if q not in b.bounds:
+            b.put(q, NOT_ASKED, "not asked", SEQUENTIAL)
+    return Constants(b.node, b.bounds)
 
 
 def _bend(

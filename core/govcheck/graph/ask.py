@@ -15,7 +15,7 @@ from govcheck.bounds.answer import (
     sense_of,
     v_best,
 )
-from govcheck.bounds.constants import Constants, LayerConstants, Mode
+from govcheck.bounds.constants import NOT_ASKED, Constants, LayerConstants, Mode
 from govcheck.bounds.expr import ZERO
 from govcheck.plugin.layer import At, BoundSpec, Layer, answer, declared_bounds
 
@@ -51,10 +51,14 @@ def layer_constants(layer: Layer, at: At, mode: Mode) -> LayerConstants:
     bare = not layer.parameters(at.shape)
     bounds: dict[str, LocalBound] = {}
     for quantity in CARRIED:
-        if quantity not in LARGER or (quantity in declared and quantity not in mode.same):
+        if not mode.asks(quantity):
+            bounds[quantity] = LocalBound(
+                quantity, at.node, NOT_ASKED, "upper", "not asked", DEFAULT
+            )
+        elif quantity not in LARGER or (quantity in declared and quantity not in mode.same):
             bounds[quantity] = _one(layer, at, quantity, declared.get(quantity, []), bare)
     for quantity in LOCAL:
-        if quantity in declared:
+        if quantity in declared and mode.asks(quantity):
             bounds[quantity] = _one(layer, at, quantity, declared[quantity], bare)
     for quantity, larger in LARGER.items():
         if quantity not in bounds or not bounds[quantity].known:

@@ -78,7 +78,7 @@ def case_one(a: Analysis, first: Leaf, theorem: str) -> CaseOne:
                 "R", "largest absolute entry of the first layer's weights"
             )
         near = EntriesWithin(a.domain, first.node, "weight", radius)
-    inside = a.on(near)
+    inside = a.on(near, order=1)
     found = _constants(a, inside, near.describe())
     linear = "rate(R)" in found
     effect = (

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from govcheck.analysis import SAMPLES, Analysis
 from govcheck.bounds.answer import ComposedBound, Unknown, Value
@@ -21,6 +22,8 @@ from govcheck_plugins.theorems._support import place_key, written
 ANY_INPUT: Final = Unknown.because("inputs of any size are allowed")
 SHOWN: Final = 4
 
+_JACOBIANS: WeakKeyDictionary[Analysis, dict[str, ComposedBound]] = WeakKeyDictionary()
+
 
 def residuals(body: Chain) -> Iterator[Residual]:
     """All residual blocks at any depth; those inside a repeat once."""
@@ -35,14 +38,17 @@ def branch_jacobians(
     analysis: Analysis, blocks: Iterable[Residual]
 ) -> dict[str, ComposedBound]:
     """Bounds of ``|Jg|_2`` by node, g the branch, over the parameter set and all inputs."""
-    found: dict[str, ComposedBound] = {}
+    found = _JACOBIANS.setdefault(analysis, {})
     asked: dict[Hashable, ComposedBound] = {}
-    for block in blocks:
+    wanted = list(blocks)
+    for block in wanted:
+        if block.node in found:
+            continue
         key = _branch_key(analysis, block)
         if key not in asked:
             asked[key] = _branch_jacobian(analysis, block)
         found[block.node] = asked[key]
-    return found
+    return {block.node: found[block.node] for block in wanted}
 
 
 def _branch_key(analysis: Analysis, block: Residual) -> Hashable:
@@ -53,7 +59,7 @@ def _branch_key(analysis: Analysis, block: Residual) -> Hashable:
 
 
 def _branch_jacobian(analysis: Analysis, block: Residual) -> ComposedBound:
-    composer = Composer(SAMPLES, analysis.domain, analysis.mode)
+    composer = Composer(SAMPLES, analysis.domain, replace(analysis.mode, order=1))
     first = next(leaves(block.body), None)
     shape = analysis.shapes[first.node] if first else analysis.architecture.input
     end = composer.run(block.body, composer.start(shape, ANY_INPUT, ANY_INPUT))
