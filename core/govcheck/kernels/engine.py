@@ -92,7 +92,7 @@ def _shapes(body: Chain, shape: Shape, found: list[Shape]) -> Shape:
         here = outputs[step.sources[0] + 1]
         block = step.block
         if isinstance(block, Leaf):
-            here = block.layer.shape(here)
+            here = block.layer.shape(block.takes(here))
             found.append(here)
         elif isinstance(block, Repeat | Residual):
             here = _shapes(block.body, here, found)
@@ -207,9 +207,10 @@ class _Walk:
         node = f"{leaf.node}[{','.join(map(str, copy))}]" if copy else leaf.node
         if self.progress is not None:
             self.progress(node)
-        ctx = self.context(node, here.shape)
+        shape = leaf.takes(here.shape)
+        ctx = self.context(node, shape)
         state = self.guarded(node, lambda: leaf.layer.kernel_step(here.state, ctx))
-        return _Place(state, leaf.layer.shape(here.shape))
+        return _Place(state, leaf.layer.shape(shape))
 
     def guarded(self, node: str, action: Callable[[], object]) -> KernelState:
         outcome = attempt(action)
