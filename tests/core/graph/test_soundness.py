@@ -421,7 +421,7 @@ def check(c: Case, steps: int, quantities=CARRIED) -> int:
                     assert_not_crossed(quantity, value, {"out_spec": arb(0), **bounds}, mode)
     if kinked:
         check_lipschitz(s, by_mode)
-    return sum(b[q] > 0 for b in by_mode.values() for q in LOWER)
+    return sum(q in b and b[q] > 0 for b in by_mode.values() for q in LOWER)
 
 
 def check_lipschitz(s: Setting, by_mode) -> None:

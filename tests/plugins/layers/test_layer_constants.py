@@ -146,7 +146,7 @@ def test_search_never_crosses_a_constant(name, domain):
     bounds = place.bounds()
     for quantity in CARRIED:
         if quantity in bounds:
-            value = place.found(quantity, starts=2, steps=12, rate=0.3)
+            value = place.found(quantity, starts=1, steps=14, rate=0.3)
             assert_not_crossed(quantity, value, bounds[quantity])
 
 
