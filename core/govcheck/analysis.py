@@ -12,7 +12,14 @@ from flint import arb
 from govcheck.bounds.answer import ComposedBound, Ref, Unknown, Value, sense_of
 from govcheck.bounds.constants import MODES, LayerConstants, MapConstants, Mode
 from govcheck.bounds.domain import AroundInit, Ball, Domain, Everything
-from govcheck.bounds.evaluate import EvaluationError, Missing, ball, evaluate, free_symbols
+from govcheck.bounds.evaluate import (
+    DivisionByZero,
+    EvaluationError,
+    Missing,
+    ball,
+    evaluate,
+    free_symbols,
+)
 from govcheck.bounds.expr import ZERO, Expr, mul, sym
 from govcheck.bounds.loss import loss_bounds
 from govcheck.errors import InputError, Problem
@@ -99,6 +106,8 @@ class Analysis:
             return Missing(tuple(dict.fromkeys(s.payload.name for s in lacking)))
         try:
             return evaluate(formula, self.env, self._memo)
+        except DivisionByZero as error:
+            return Unknown.because(f"no finite value: {error}", kind="unbounded")
         except EvaluationError as error:
             where = self.architecture.file
             raise InputError(Problem("no-value", str(error), where)) from None

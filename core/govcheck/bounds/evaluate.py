@@ -26,6 +26,10 @@ class EvaluationError(ValueError):
     """A formula has no value at the given symbol values; the text says why."""
 
 
+class DivisionByZero(EvaluationError):
+    """A denominator may be 0: the set reaches a point where the formula has no finite value."""
+
+
 @dataclass(frozen=True)
 class Missing:
     """The symbols a formula needs and was not given."""
@@ -164,7 +168,7 @@ def _rational_power(x: arb, k: Fraction, e: Expr) -> arb:
             raise EvaluationError(f"root of a negative number in {e!r}")
         result = _integer_power(_root(x, k.denominator), int(k.numerator))
     if not result.is_finite():
-        raise EvaluationError(f"division by zero in {e!r}")
+        raise DivisionByZero(f"division by zero in {e!r}")
     return result
 
 
@@ -194,7 +198,7 @@ def _power(base: arb, exponent: arb, e: Expr) -> arb:
     n = exponent.unique_fmpz()
     if n is not None:
         if n < 0 and base.contains(0):
-            raise EvaluationError(f"division by zero in {e!r}")
+            raise DivisionByZero(f"division by zero in {e!r}")
         return _integer_power(base, int(n))
     if base < 0:
         raise EvaluationError(f"{e!r}: a negative base needs an integer exponent")

@@ -115,7 +115,7 @@ _TABLE: Final[WeakValueDictionary[tuple[Any, ...], Expr]] = WeakValueDictionary(
 
 def node(op: str, args: tuple[Expr, ...], payload: Any = None) -> Expr:
     """Return the one node with this operator, payload and arguments."""
-    key = (op, payload, args)
+    key = _key(op, args, payload)
     found = _TABLE.get(key)
     if found is not None:
         return found
@@ -125,6 +125,15 @@ def node(op: str, args: tuple[Expr, ...], payload: Any = None) -> Expr:
     made.nonneg = _is_nonneg(made)
     _TABLE[key] = made
     return made
+
+
+def _key(op: str, args: tuple[Expr, ...], payload: Any) -> tuple[Any, ...]:
+    """Equal for formulas that differ in the order of summands or factors only."""
+    if op in ("add", "mul"):
+        return op, payload[0], frozenset(zip(args, payload[1:], strict=True))
+    if op in ("max", "min"):
+        return op, frozenset(args)
+    return op, payload, args
 
 
 def _is_nonneg(e: Expr) -> bool:
