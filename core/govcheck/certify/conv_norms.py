@@ -113,7 +113,7 @@ def conv_norm_upper(
     if grid is not None:
         name = "free_grid" if any(a.size is None for a in grid.axes) else "sized_grid"
         found[name] = grid_bound(stack, grid)
-        if block_cost(stack, grid) <= budget // 100:
+        if block_cost(stack, grid) <= budget // 300:
             # a ring with one more pixel is alias-free as well, and sometimes better
             found[name] = min(found[name], grid_bound(stack, _wider(grid)))
     elif uses > 1:
@@ -267,10 +267,12 @@ def residual_sigma_lower(
 ) -> Fraction:
     """Lower bound of ``sigma_min(I + T)`` for a convolution T that keeps shape.
 
-    T has stride 1, padding ``same`` and odd kernels. The bound is the larger of
-    ``1 - |T|`` and ``1 + min lambda_min(Herm K^(w))``, K^ counted from the middle tap, since
+    T has stride 1, padding ``same`` and odd kernels. The bound is
+    ``1 + min lambda_min(Herm K^(w))``, K^ counted from the middle tap, since
     ``|x + T x| |x| >= Re <x, x + T x>`` and the Hermitian part of T is a part of that of the
-    circular (or infinite) convolution, whose eigenvalues are those of the symbol's.
+    circular (or infinite) convolution, whose eigenvalues are those of the symbol's. On a
+    ring it is never below ``1 - |T|`` with the bound of ``|T|`` on that ring, which is
+    used where the symbol costs too much.
 
     Without rings the minimum is over all w. For a fixed v, ``v^* Herm K^(w) v`` is a
     trigonometric polynomial of degree r = (k-1)/2 along each axis; from the middle of its
@@ -295,11 +297,10 @@ def residual_sigma_lower(
             "or has no middle tap"
         )
     along = axes(taps, sizes, 1, "same", dilation)
-    norm = conv_norm_upper(kernel, sizes, 1, "same", dilation, groups, budget=budget)
-    best = max(Fraction(0), 1 - norm.upper)
     found = _affordable(stack, along, budget)
     if found is None or not stack.any():
-        return best
+        norm = conv_norm_upper(kernel, sizes, 1, "same", dilation, groups, budget=budget)
+        return max(Fraction(0), 1 - norm.upper)
     grid = Grid(found.axes, found.points, [k // 2 for k in taps])
     with precision():
         bound = block_hermitian_lower(stack, grid)
@@ -312,7 +313,7 @@ def residual_sigma_lower(
                 turn = arb(along[i].extent - 1) / (2 * grid.points[i])
                 bound -= half * (1 - turn.cos_pi())
         low = exact((bound - _lost(stack)).lower())
-    return max(best, 1 + low * unit)
+    return max(Fraction(0), 1 + low * unit)
 
 
 def _half_width(around: Kernel, along: Sequence[Axis], budget: int) -> arb:

@@ -9,6 +9,7 @@ products are real products of conventional dot products, to which the error boun
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from flint import arb
@@ -19,6 +20,9 @@ from govcheck.certify.rounding import UNDERFLOW, UNIT, gamma, precision
 
 Stack = NDArray[np.float64]
 """Matrices of one shape, one after the other along the first dimension."""
+
+ONE_BY_ONE: Final = 24
+"""Size from which the matrices of a stack are treated one after the other."""
 
 
 @dataclass(frozen=True)
@@ -43,19 +47,18 @@ def largest_frobenius(*parts: Stack) -> arb:
 def gram_stack(re: Stack, im: Stack) -> tuple[Stack, Stack, arb]:
     """``A A^*`` for each ``A = re + i im``, with a bound of the error in operator norm.
 
+    The imaginary part is ``M - M^T`` with ``M = im re^T``.
+
     Returns:
         Real part, imaginary part, error.
     """
     wide = np.concatenate([re, im], axis=2)
-    turned = np.concatenate([im, -re], axis=2)
-    across = wide.swapaxes(1, 2)
+    turned = im @ re.swapaxes(1, 2)
     rows, inner = wide.shape[1:]
-    return wide @ across, turned @ across, _product_error(rows, inner, largest_frobenius(wide))
-
-
-def _product_error(rows: int, inner: int, norm: arb) -> arb:
-    """Error of the real and the imaginary part of ``A A^*`` together, in Frobenius norm."""
-    return arb(2).sqrt() * gamma(inner) * norm**2 + 4 * rows * inner * UNDERFLOW
+    # both parts have error gamma |A||A|^T entrywise, the difference rounds once more
+    norm = largest_frobenius(wide)
+    error = arb(2).sqrt() * gamma(inner + 1) * norm**2 + 4 * rows * inner * UNDERFLOW
+    return wide @ wide.swapaxes(1, 2), turned - turned.swapaxes(1, 2), error
 
 
 def least_eigenvalue(re: Stack, im: Stack, guess: float | None = None) -> Floor:
@@ -69,22 +72,35 @@ def least_eigenvalue(re: Stack, im: Stack, guess: float | None = None) -> Floor:
         guess: a shift to try first.
     """
     with precision():
-        if guess is not None:
-            found = _witness(re, im, guess)
-            if found is not None:
-                return Floor(found, guess)
-        size = largest_frobenius(re, im)
-        try:
-            lowest = float(np.linalg.eigvalsh(re + 1j * im)[:, 0].min())
-        except np.linalg.LinAlgError:
-            lowest = -float(size)
-        slack = (re.shape[1] + 2) * max(float(size), 2.0**-900) * 2.0**-52
-        for _ in range(60):
-            found = _witness(re, im, lowest - slack)
-            if found is not None:
-                return Floor(found, lowest - slack)
-            slack *= 2
-        return Floor(-size, -float(size))
+        if re.shape[1] < ONE_BY_ONE:
+            return _floor(re, im, guess)
+        # a shift that a matrix needs is enough for those before it as well
+        bound, shift = None, guess
+        for i in range(len(re)):
+            floor = _floor(re[i : i + 1], im[i : i + 1], shift)
+            shift = floor.shift
+            bound = floor.bound if bound is None else bound.min(floor.bound)
+        assert bound is not None and shift is not None
+        return Floor(bound, shift)
+
+
+def _floor(re: Stack, im: Stack, guess: float | None) -> Floor:
+    if guess is not None:
+        found = _witness(re, im, guess)
+        if found is not None:
+            return Floor(found, guess)
+    size = largest_frobenius(re, im)
+    try:
+        lowest = float(np.linalg.eigvalsh(re + 1j * im)[:, 0].min())
+    except np.linalg.LinAlgError:
+        lowest = -float(size)
+    slack = (re.shape[1] + 2) * max(float(size), 2.0**-900) * 2.0**-52
+    for _ in range(60):
+        found = _witness(re, im, lowest - slack)
+        if found is not None:
+            return Floor(found, lowest - slack)
+        slack *= 2
+    return Floor(-size, -float(size))
 
 
 def _witness(re: Stack, im: Stack, t: float) -> arb | None:

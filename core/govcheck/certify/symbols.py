@@ -140,7 +140,7 @@ def block_cost(kernel: Kernel, grid: Grid) -> int:
     width = grid.aliases * inputs
     small, large = min(outputs, width), max(outputs, width)
     blocks = groups * (prod(grid.period) // 2 + 1)
-    each = 16 * small**2 * large + 24 * small**3 + 4 * kernel[0].size * grid.aliases
+    each = 8 * small**2 * large + 12 * small**3 + 4 * kernel[0].size * grid.aliases
     return int(blocks * each)
 
 

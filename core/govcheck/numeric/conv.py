@@ -44,8 +44,9 @@ def ring_norm(kernel: Tensor, along: tuple[Axis, ...]) -> Tensor:
     symbol = kernel.to(torch.complex128)
     for axis in along:
         m = axis.alias_free
-        places = torch.outer(torch.arange(m), axis.dilation * torch.arange(axis.kernel))
-        angles = (places % m).to(torch.float64) * (2 * torch.pi / m)
+        ring = torch.arange(m, device=kernel.device)
+        taps = axis.dilation * torch.arange(axis.kernel, device=kernel.device)
+        angles = (torch.outer(ring, taps) % m).to(torch.float64) * (2 * torch.pi / m)
         phases = torch.polar(torch.ones_like(angles), angles)
         # the frequencies that the stride identifies, next to the inputs
         phases = phases.reshape(axis.stride, m // axis.stride, axis.kernel)
@@ -56,7 +57,7 @@ def ring_norm(kernel: Tensor, along: tuple[Axis, ...]) -> Tensor:
         which = torch.linalg.matrix_norm(blocks, 2).argmax()
     largest = largest_singular_value(blocks[which])
     result: Tensor = largest / prod(a.stride for a in along) ** 0.5
-    return result
+    return result.to(kernel.dtype)
 
 
 class ConvMap(nn.Module):

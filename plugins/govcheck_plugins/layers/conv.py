@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from govcheck.kernels.state import Context, KernelState
+
 CONV: Final = Ref("govcheck theory", "layer constants, section 3 (convolution)")
 CALCULUS: Final = Ref("govcheck theory", "bound calculus, section 4, on patches")
 LEMMA: Final = Ref("govcheck theory", "layer constants, section 2 (lemma on u/sqrt(c+|u|^2))")
@@ -63,6 +65,7 @@ class Conv(Layer):
     """
 
     name: ClassVar[str] = "conv"
+    kernel_pixels: ClassVar[int] = 1
 
     out: Expr
     kernel: Expr
@@ -122,6 +125,24 @@ class Conv(Layer):
             scale=values(self.scale),
             eps=values(self.eps),
             factor=self.factor,
+        )
+
+    def kernel_step(self, state: KernelState, ctx: Context) -> KernelState | Unknown:
+        from govcheck.kernels.conv import Patches
+
+        if self.weight != "plain" or self.groups != 1:
+            return Unknown.because("only plain conv without groups declares a kernel step")
+        grid = tuple(int(ctx.values(n)) for n in ctx.shape[1:])
+        kernel = (int(ctx.values(self.kernel)),) * len(grid)
+        padding = self._padding(ctx.values)
+        if padding == "same":
+            patches = Patches.same(grid, kernel, self.dilation)
+        else:
+            rim = (padding,) * len(grid)
+            patches = Patches(grid, kernel, self.stride, self.dilation, rim, rim)
+        fan = mul(ctx.shape[0], *[self.kernel for _ in grid])
+        return state.linear(
+            ctx, self.out, scale=self.scale, bias=self.bias, fan=fan, patch=patches.summed
         )
 
     def _padding(self, values: Values) -> int | Literal["same"]:

@@ -238,6 +238,18 @@ def test_torch_spectral_norm_converges_to_spectral():
     assert torch.allclose(theirs(x), ours(x), atol=1e-8)
 
 
+@pytest.mark.parametrize("weight", KINDS)
+def test_single_precision(weight):
+    shape = (2, 5, 4)
+    made = module(conv(3, 3, stride=2, padding=1, weight=weight), shape)
+    x = torch.randn(2, *shape, dtype=torch.float64)
+    exact = made(x)
+    y = made.float()(x.float())
+    assert y.dtype == torch.float32
+    assert torch.allclose(y.double(), exact, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
 @pytest.mark.parametrize(("shape", "keys"), CASES)
 def test_module_is_the_convolution_of_torch(shape, keys):
     layer = conv(**keys)
