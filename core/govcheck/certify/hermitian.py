@@ -41,7 +41,8 @@ def largest_frobenius(*parts: Stack) -> arb:
     squares = sum(np.einsum("bij,bij->b", p, p) for p in parts)
     count = sum(p[0].size for p in parts)
     square = arb(float(np.max(squares))) + 2 * count * UNDERFLOW
-    return (square / (1 - gamma(count + len(parts)))).sqrt().upper()
+    norm: arb = (square / (1 - gamma(count + len(parts)))).sqrt().upper()
+    return norm
 
 
 def gram_stack(re: Stack, im: Stack) -> tuple[Stack, Stack, arb]:
