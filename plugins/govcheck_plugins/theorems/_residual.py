@@ -9,11 +9,12 @@ from weakref import WeakKeyDictionary
 
 from govcheck.analysis import SAMPLES, Analysis
 from govcheck.bounds.answer import ComposedBound, Unknown, Value
-from govcheck.bounds.evaluate import Missing, upper
+from govcheck.bounds.evaluate import Missing
 from govcheck.bounds.expr import ONE, Expr, minimum
 from govcheck.graph.blocks import Block, Chain, Leaf, Repeat, Residual, children, leaves
 from govcheck.graph.compose import Composer
 from govcheck.plugin import Activation, Isometry
+from govcheck.report.numbers import outward
 from govcheck.theorems.protocol import Hypothesis, Status
 from govcheck_plugins.layers.affine import Affine
 from govcheck_plugins.layers.scale import Scale
@@ -101,8 +102,8 @@ def _below_one(analysis: Analysis, bound: ComposedBound) -> tuple[bool, str]:
         return False, f"|Jg|_2 <= {written(value)} {why}"
     assert not isinstance(number, Unknown)
     if number < 1:
-        return True, f"{upper(number)} < 1"
-    return False, f"the bound of |Jg|_2 is {upper(number)}, not below 1"
+        return True, f"{outward(number, 'upper')} < 1"
+    return False, f"the bound of |Jg|_2 is {outward(number, 'upper')}, not below 1"
 
 
 @dataclass
@@ -220,7 +221,7 @@ def _slope(
         unknown.setdefault(why, []).append(leaf.node)
     elif not isinstance(number, Unknown) and not number <= 1:
         found = refuted if number > 1 else unknown
-        why = f"sup|phi'| of {name} is {upper(number)}, above 1"
+        why = f"sup|phi'| of {name} is {outward(number, 'upper')}, above 1"
         found.setdefault(why, []).append(leaf.node)
 
 

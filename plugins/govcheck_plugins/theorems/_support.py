@@ -10,10 +10,11 @@ from weakref import WeakKeyDictionary
 from govcheck.analysis import Analysis, with_mode
 from govcheck.bounds.answer import ComposedBound, Ref, Unknown, Value
 from govcheck.bounds.domain import Everything
-from govcheck.bounds.evaluate import Missing, lower, upper
+from govcheck.bounds.evaluate import Missing
 from govcheck.bounds.expr import ZERO, Expr
 from govcheck.bounds.printing import text
 from govcheck.graph.blocks import Leaf
+from govcheck.report.numbers import outward
 from govcheck.theorems.protocol import Hypothesis, Status, Verdict
 from govcheck_plugins.theorems._errata import ERRATA
 
@@ -92,11 +93,12 @@ def show(analysis: Analysis, name: str, bound: ComposedBound) -> str:
         lacking = ", ".join(number.names)
         return f"{name} {relation} {written(bound.expr)} (no value for {lacking})"
     if bound.sense == "lower":
-        return f"{name} {relation} {lower(number)}"
+        return f"{name} {relation} {outward(number, 'lower')}"
     gap = 1 - number
     # a factor such as 1 - 1e-12 would print as 1.00000
     near_one = bound.quantity == "rate" and gap > 0 and gap < 0.01
-    return f"{name} {relation} {f'1 - {lower(gap, 3)}' if near_one else upper(number)}"
+    shown = f"1 - {outward(gap, 'lower', 3)}" if near_one else outward(number, "upper")
+    return f"{name} {relation} {shown}"
 
 
 def finite(analysis: Analysis, key: str, statement: str, name: str) -> Hypothesis:

@@ -6,10 +6,10 @@ from typing import ClassVar, Final
 
 from govcheck.analysis import SAMPLES, Y_FROBENIUS, Analysis
 from govcheck.bounds.answer import ComposedBound, Ref, Unknown
-from govcheck.bounds.evaluate import upper
 from govcheck.bounds.expr import mul, sym
 from govcheck.plugin.cost import CostAt
 from govcheck.plugin.guard import ask
+from govcheck.report.numbers import outward
 from govcheck.theorems.protocol import Hypothesis, Reading, Status, Theorem, Verdict
 from govcheck_plugins.layers.affine import Affine
 from govcheck_plugins.theorems._errata import errata
@@ -131,7 +131,8 @@ def _data(analysis: Analysis) -> Hypothesis:
         why = "no data is loaded; its norms stay symbols"
         return Hypothesis("data", statement, "assumption", "assumed", why)
     facts = analysis.data.facts
-    why = f"{facts.samples} samples of {facts.features} features, |X|_F <= {upper(facts.frobenius)}"
+    norm = outward(facts.frobenius, "upper")
+    why = f"{facts.samples} samples of {facts.features} features, |X|_F <= {norm}"
     return Hypothesis("data", statement, "data", "verified on data", why)
 
 
