@@ -14,7 +14,8 @@ from flint import arb
 from numpy.typing import ArrayLike
 
 from govcheck.bounds.answer import Unknown, merge_unknown
-from govcheck.bounds.expr import Expr
+from govcheck.bounds.evaluate import EvaluationError, evaluate
+from govcheck.bounds.expr import Expr, mul
 from govcheck.errors import InputError, Problem
 from govcheck.graph.architecture import Architecture
 from govcheck.kernels.correlation import CorrelationMap, correlation_map
@@ -279,11 +280,24 @@ def _samples(net: Network, x: ArrayLike, pixels: int) -> Array:
     elif pixels and rows.ndim != len(net.arch.input) + 1:
         problem = f"samples of shape {rows.shape[1:]} do not fit an input with " \
                   f"{len(net.arch.input)} dimensions"
+    else:
+        expected = _size(net)
+        size = math.prod(rows.shape[1:])
+        if expected is not None and expected != size:
+            problem = f"the samples have {size} features and the network takes {expected:g}"
     if problem:
         raise InputError(Problem("kernel-data", problem, net.arch.file))
     if pixels:
         return rows.reshape(len(rows), rows.shape[1], math.prod(rows.shape[2:]))
     return rows.reshape(len(rows), -1)
+
+
+def _size(net: Network) -> float | None:
+    """Number of entries of one sample, if the symbols in it have values."""
+    try:
+        return float(evaluate(mul(*net.arch.input), net.values).mid())
+    except EvaluationError:
+        return None
 
 
 def _names(probe: Pass, want: Sequence[str]) -> tuple[list[str], dict[str, Unknown]]:
