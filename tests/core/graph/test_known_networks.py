@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import pytest
@@ -9,13 +10,14 @@ import torch
 
 from govcheck.bounds.answer import CARRIED, LOWER
 from govcheck.bounds.constants import COARSE, SUMS, TIGHT
-from govcheck.bounds.domain import Everything
+from govcheck.bounds.domain import AroundInit, Everything
 from govcheck.bounds.evaluate import evaluate, upper
 from govcheck.bounds.expr import ONE, num, sqrt, sym
 from govcheck.graph.blocks import Leaf, Parallel, Repeat, Residual, chain
 from govcheck.graph.compose import Composer
 from govcheck.numeric.attack import Inputs, Weights, attack
 from govcheck.numeric.build import build_chain, values_in
+from govcheck.numeric.derivatives import Function, first_order
 from govcheck_plugins.layers.affine import Affine
 from govcheck_plugins.layers.tanh import Tanh
 
@@ -69,6 +71,33 @@ def test_attacks_on_two_blocks_cross_no_bound(name, size):
         if share is not None and size == HALF:
             tight = float(evaluate(bounds[0][q].expr, env))
             assert found.value >= share * tight, (q, found.value, tight)
+
+
+@pytest.mark.parametrize("mode", MODES, ids=[m.name for m in MODES])
+def test_regularity_of_layers_adds_in_squares(mode):
+    """Two blocks ``X + A X/20``: attained up to a tenth with X and both A the identity.
+
+    The sum of the two contributions, [M] Prop 4.5 as printed, would be above it.
+    """
+    step = Fraction(1, 20)
+
+    def block(name):
+        return Residual(f"r{name}", chain(Leaf(name, Affine(num(2), "plain", False, num(step)))))
+
+    body = chain(block("a"), block("b"))
+    domain = AroundInit(num(Fraction(1, 1000)))
+    composer = Composer(N, domain, mode)
+    end = composer.run(body, composer.start((num(2),), X_F, X_2, X_S)).constants
+    values = {N: num(2), X_F: sqrt(2), X_2: num(1), X_S: num(1)} | dict.fromkeys(
+        domain.facts(), num(1)
+    )
+    bound = float(evaluate(end["sigma_D"].expr, {s: evaluate(v, {}) for s, v in values.items()}))
+    f = Function(build_chain(body, (2,), values_in({})))
+    eye = torch.eye(2, dtype=torch.float64)
+    true = first_order(f, torch.cat([eye.reshape(-1)] * 2), eye)["sigma_D"]
+    # the derivative in each A is 1.05 X/20: the same 1.05 from the block before or behind
+    assert true == pytest.approx(math.sqrt(2) * 1.05 / 20, rel=1e-12)
+    assert 0.85 * true < bound <= true
 
 
 M, DELTA, EPS, H = sym("m"), sym("delta", nonneg=False), sym("eps"), sym("H")
