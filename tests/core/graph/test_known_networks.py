@@ -75,7 +75,7 @@ def test_attacks_on_two_blocks_cross_no_bound(name, size):
 
 @pytest.mark.parametrize("mode", MODES, ids=[m.name for m in MODES])
 def test_regularity_of_layers_adds_in_squares(mode):
-    """Two blocks ``X + A X/20``: attained up to a tenth with X and both A the identity.
+    """Two blocks ``X + A X/20``: with X and both A the identity the bound is nearly attained.
 
     The sum of the two contributions, [M] Prop 4.5 as printed, would be above it.
     """
