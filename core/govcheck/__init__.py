@@ -40,7 +40,7 @@ _PUBLIC: Final = {
 __all__ = ["__version__", *_PUBLIC]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401
+def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'govcheck' has no attribute {name!r}")
     return getattr(import_module(_PUBLIC[name]), name)

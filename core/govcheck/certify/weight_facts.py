@@ -9,8 +9,8 @@ import numpy as np
 from flint import arb
 from numpy.typing import NDArray
 
-from govcheck.certify.intervals import Range
 from govcheck.certify.columns import longest_column
+from govcheck.certify.intervals import Range
 from govcheck.certify.matrices import Matrix, frobenius, spectral_facts
 
 
@@ -25,7 +25,8 @@ def weight_facts(array: NDArray[Any], kind: str) -> arb:
         kind: ``spectral`` (operator norm), ``frobenius``, ``max`` (largest absolute entry),
             ``sigma_min`` (surjectivity modulus ``min |W^T v|`` over unit v, 0 if W has more
             rows than columns), ``abs_min`` (smallest absolute entry), ``row_max`` and
-            ``row_min`` (largest and smallest Euclidean norm of a row) or ``least_norm`` (operator norm, to bound from below).
+            ``row_min`` (largest and smallest Euclidean norm of a row) or ``least_norm``
+            (operator norm, to bound from below).
 
     Raises:
         ValueError: for another kind, entries that are not finite, or the smallest entry or

@@ -40,7 +40,8 @@ def advance_repeat(composer: Composer, f: Place, block: Repeat) -> Place:
     """
     if block.times is ZERO:
         return f
-    if any(not f.constants[q].known for q in CARRIED if composer.mode.asks(q)) or _uses_ones(composer, f, block):
+    asked = [q for q in CARRIED if composer.mode.asks(q)]
+    if any(not f.constants[q].known for q in asked) or _uses_ones(composer, f, block):
         f = composer.run(block.body, f)
         rest = block.times - 1
     else:

@@ -30,7 +30,7 @@ from govcheck.kernels.hermite import (
 Function = Callable[[Array], Array]
 Order = Literal[0, 1]
 
-DEGREES: Final = (24, 48, 96, 192, 384, 768)
+DEGREES: Final = (48, 96, 192, 384, 768)
 TOLERANCE: Final = 4e-15
 BLOCK: Final = 1 << 15
 WIDEST: Final = 3.0
@@ -106,7 +106,7 @@ class Series(Dual):
         kept = _significant(a.terms, b.terms, rest, size)
         values = mehler(a.terms[:kept], b.terms[:kept], rho)
         if whole.any():
-            self._on_diagonal(order, q1, q2, rho, whole, values)
+            self._on_diagonal(order, q1, q2, rho, whole, a.square, values)
         if hard.any():
             self._in_two_dimensions(order, q1, q2, rho, hard, values)
         wrong = math.sqrt(degree + 1) * max(a.error.size, b.error.size)
@@ -157,10 +157,23 @@ class Series(Dual):
             level += 1
 
     def _on_diagonal(
-        self, order: Order, q1: Array, q2: Array, rho: Array, whole: Array, values: Array
+        self,
+        order: Order,
+        q1: Array,
+        q2: Array,
+        rho: Array,
+        whole: NDArray[np.bool_],
+        square: Array,
+        values: Array,
     ) -> None:
         """Where u and v are multiples of each other the expectation has one dimension."""
         f = self.slope if order else self.value
+        same = whole & (rho > 0) & (q1 == q2)
+        if same.any():
+            values[same] = np.broadcast_to(square, rho.shape)[same]
+            whole = whole & ~same
+            if not whole.any():
+                return
         chosen = (np.broadcast_to(q1, rho.shape)[whole], rho[whole],
                   np.broadcast_to(q2, rho.shape)[whole])
         triples, back = np.unique(np.stack(chosen), axis=1, return_inverse=True)
