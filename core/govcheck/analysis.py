@@ -13,9 +13,9 @@ from govcheck.bounds.answer import ComposedBound, Ref, Unknown, Value, sense_of
 from govcheck.bounds.constants import MODES, LayerConstants, MapConstants, Mode
 from govcheck.bounds.domain import AroundInit, Ball, Domain, Everything
 from govcheck.bounds.evaluate import (
-    DivisionByZero,
     EvaluationError,
     Missing,
+    ZeroDenominatorError,
     ball,
     evaluate,
     free_symbols,
@@ -106,7 +106,7 @@ class Analysis:
             return Missing(tuple(dict.fromkeys(s.payload.name for s in lacking)))
         try:
             return evaluate(formula, self.env, self._memo)
-        except DivisionByZero as error:
+        except ZeroDenominatorError as error:
             return Unknown.because(f"no finite value: {error}", kind="unbounded")
         except EvaluationError as error:
             where = self.architecture.file

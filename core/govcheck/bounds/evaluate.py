@@ -26,7 +26,7 @@ class EvaluationError(ValueError):
     """A formula has no value at the given symbol values; the text says why."""
 
 
-class DivisionByZero(EvaluationError):
+class ZeroDenominatorError(EvaluationError):
     """A denominator may be 0: the set reaches a point where the formula has no finite value."""
 
 
@@ -168,7 +168,7 @@ def _rational_power(x: arb, k: Fraction, e: Expr) -> arb:
             raise EvaluationError(f"root of a negative number in {e!r}")
         result = _integer_power(_root(x, k.denominator), int(k.numerator))
     if not result.is_finite():
-        raise DivisionByZero(f"division by zero in {e!r}")
+        raise ZeroDenominatorError(f"division by zero in {e!r}")
     return result
 
 
@@ -198,7 +198,7 @@ def _power(base: arb, exponent: arb, e: Expr) -> arb:
     n = exponent.unique_fmpz()
     if n is not None:
         if n < 0 and base.contains(0):
-            raise DivisionByZero(f"division by zero in {e!r}")
+            raise ZeroDenominatorError(f"division by zero in {e!r}")
         return _integer_power(base, int(n))
     if base < 0:
         raise EvaluationError(f"{e!r}: a negative base needs an integer exponent")
