@@ -57,10 +57,11 @@ class Softplus(Activation):
 
         from govcheck.kernels.series import Series
 
+        # the logarithm has a small absolute error, which is all that an expectation needs;
         # |1 + exp(-w)| >= 1 for |Im w| <= pi/2, so that phi' is at most 1 there
         beta = values(self.beta)
         return Series(
-            lambda x: np.logaddexp(0, beta * x) / beta,
+            lambda x: np.maximum(x, 0) + np.log(1 + np.exp(-np.abs(beta * x))) / beta,
             lambda x: expit(beta * x),
             strip=(pi / (2 * beta), 1.0),
         )
