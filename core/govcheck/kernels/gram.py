@@ -19,7 +19,7 @@ from govcheck.bounds.expr import Expr, mul
 from govcheck.errors import InputError, Problem
 from govcheck.graph.architecture import Architecture
 from govcheck.kernels.correlation import CorrelationMap, correlation_map
-from govcheck.kernels.dual import EPS, EXACT, Array, DualError
+from govcheck.kernels.dual import EPS, EXACT, SNAP, Array, DualError
 from govcheck.kernels.engine import Network, Pass, network, run
 from govcheck.kernels.limits import NoKernelError
 from govcheck.kernels.pairs import Pairs
@@ -193,7 +193,7 @@ class Job:
             if rows != columns or len(gram) > 1:
                 low = min(low, float(gram.min()) / norm)
             # samples that are the same count as correlation 1, which is known apart
-            high = max(high, float(gram.max(initial=-norm, where=gram < norm * (1 - EPS * 64)))
+            high = max(high, float(gram.max(initial=-norm, where=gram < norm * (1 - SNAP)))
                        / norm)
         return (low, max(low, high)) if low <= 1 and high >= -1 else (0.0, 0.0)
 

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from govcheck.kernels.conv import Patches
 from govcheck.kernels.dual import normalisation
+from govcheck.kernels.gram import limiting_kernels
 from govcheck.kernels.papers import conv_resnet_kernels, fc_kernels, resnet_kernels
+from govcheck.numeric.build import build
+
+torch.set_num_threads(1)
 
 WIDTH, SEEDS, PASS = 4000, 150, 4.5
 FUNCTIONS = {
@@ -158,3 +163,47 @@ def test_random_block_of_a_trained_factor_does_not_concentrate(inputs, dual):
     assert np.mean(draws) == pytest.approx(mean[0, 0], rel=0.2)
     assert 1.1 < np.std(draws) / np.mean(draws) < 1.7
     assert np.linalg.matrix_rank(blocks[0], tol=1e-10) == 1
+
+
+POOLED = """
+  - conv: {out: m, kernel: 3, padding: same, bias: false}
+  - softplus
+  - scale: {factor: 1/sqrt(m)}
+  - residual:
+      - conv: {out: m, kernel: 3, padding: same, bias: false}
+      - softplus
+      - scale: {factor: 1/(2*sqrt(m))}
+  - global_avg_pool
+  - affine: {out: 1, bias: false}
+"""
+BEFORE = """
+  - affine: {out: m}
+  - residual:
+      - tanh
+      - affine: {out: m, scale: 1/sqrt(m)}
+  - tanh
+  - affine: {out: 1, scale: 1/sqrt(m)}
+"""
+
+
+@pytest.mark.parametrize(("layers", "shape"), [(POOLED, "[2, 3]"), (BEFORE, "[3]")])
+def test_torch_networks_have_the_blocks_of_the_engine(layers, shape, network, images, inputs):
+    x = images if shape == "[2, 3]" else inputs["X3n"]
+    arch = network(layers, shape=shape)
+    limit = limiting_kernels(arch, x, ("blocks",))
+    net = build(arch, {"m": "400"})
+    parameters = dict(net.named_parameters())
+    draws = {name: [] for name in parameters}
+    for seed in range(40):
+        torch.manual_seed(seed)
+        for name, p in parameters.items():
+            (torch.nn.init.zeros_ if name.endswith("bias") else torch.nn.init.normal_)(p)
+        u = net(torch.tensor(x)).reshape(-1)
+        for name, p in parameters.items():
+            rows = [torch.autograd.grad(v, p, retain_graph=True)[0].reshape(-1) for v in u]
+            jac = torch.stack(rows).numpy()
+            draws[name].append(jac @ jac.T)
+    for name, grams in draws.items():
+        expected = limit[f"block:{name}"]
+        spread = np.std(grams, axis=0, ddof=1) / np.sqrt(len(grams)) + 1e-12
+        assert (np.abs(np.mean(grams, axis=0) - expected) < PASS * spread).all(), name
