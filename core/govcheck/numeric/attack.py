@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from govcheck.bounds.answer import CARRIED, LOWER
+from govcheck.bounds.answer import CARRIED, LOCAL, sense_of
 from govcheck.numeric.derivatives import (
     SECOND,
     Directions,
@@ -161,7 +161,7 @@ def attack(
     at: tuple[Tensor, Tensor] | None = None,
     fixed_inputs: bool = False,
 ) -> Found:
-    """Maximise (or, for ``sigma_J``, ``sigma_D``, ``out_inj``, minimise) a quantity.
+    """Maximise a quantity, or minimise it if it is one that is bounded from below.
 
     Projected Adam from random starts over the batch, the parameters and the directions at
     once; in between and at the end the directions are replaced by the best at that point.
@@ -169,7 +169,7 @@ def attack(
 
     Args:
         module: maps batches to batches, twice differentiable where it is searched.
-        quantity: one of `govcheck.bounds.answer.CARRIED`.
+        quantity: one of `govcheck.bounds.answer.CARRIED` or `LOCAL`.
         inputs: where the batch may be.
         weights: where the parameters may be; everywhere when omitted.
         starts: number of starts.
@@ -182,19 +182,25 @@ def attack(
     Raises:
         ValueError: for a quantity that does not exist.
     """
-    if quantity not in CARRIED:
-        raise ValueError(f"no quantity {quantity!r}; there are {', '.join(CARRIED)}")
+    if quantity not in CARRIED + LOCAL:
+        raise ValueError(f"no quantity {quantity!r}; there are {', '.join(CARRIED + LOCAL)}")
     f = module if isinstance(module, Function) else Function(module)
     allowed = weights or Weights()
     generator = torch.Generator().manual_seed(seed)
-    sign = -1.0 if quantity in LOWER else 1.0
+    sign = -1.0 if sense_of(quantity) == "lower" else 1.0
+    kind = Search
+    if quantity in LOCAL:
+        # that module builds on this one
+        from govcheck.numeric.attack_local import LocalSearch
+
+        kind = LocalSearch
     best: Found | None = None
     for index in range(starts):
         if at is not None and index == 0:
             theta, x = at[0].detach().clone(), at[1].detach().clone()
         else:
             theta, x = allowed.draw(f, generator), inputs.draw(generator)
-        search = _Search(f, quantity, inputs, allowed, theta, x, generator, fixed_inputs)
+        search = kind(f, quantity, inputs, allowed, theta, x, generator, fixed_inputs)
         found = search.run(steps, rate)
         if best is None or sign * found.value > sign * best.value:
             best = found
@@ -203,7 +209,7 @@ def attack(
     return best
 
 
-class _Search:
+class Search:
     """One ascent."""
 
     def __init__(
@@ -219,7 +225,7 @@ class _Search:
     ) -> None:
         self.f, self.quantity, self.inputs, self.weights = f, quantity, inputs, weights
         self.theta, self.x = theta.requires_grad_(), x.requires_grad_()
-        self.sign = -1.0 if quantity in LOWER else 1.0
+        self.sign = -1.0 if sense_of(quantity) == "lower" else 1.0
         self.moving_x = not fixed_inputs
         kind = _second(quantity)
         drawn = random_directions(f, kind or "xx", theta, x, generator)

@@ -13,6 +13,7 @@ from govcheck.plugin.cost import Cost as Cost
 from govcheck.plugin.cost import CostAt as CostAt
 from govcheck.plugin.data import Dataset as Dataset
 from govcheck.plugin.data import DataSource as DataSource
+from govcheck.plugin.example import Example as Example
 from govcheck.plugin.hooks import hookimpl as hookimpl
 from govcheck.plugin.isometry import Isometry as Isometry
 from govcheck.plugin.layer import API_VERSION as API_VERSION

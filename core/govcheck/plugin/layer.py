@@ -7,7 +7,7 @@ set; composing answers over a network is the core's business.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from govcheck.kernels.state import Context, KernelState
+    from govcheck.plugin.example import Example
 
 API_VERSION = 1
 
@@ -138,7 +139,9 @@ def bound(
             `govcheck.bounds.answer.MEANING`.
         sense: "upper" or "lower".
         reference: where it is proved.
-        tight: where equality holds, in words; empty when that is not known.
+        tight: where equality holds, in words; empty when that is not known. Where the words
+            are ``exact`` or ``attained``, alone or before a colon, the conformance kit
+            refuses a bound that its search does not come near.
         uses: what a coarser mode leaves out: "boundedness" (a bounded activation),
             "spectral" (the operator norm of the data), "rows" (norms of single rows and
             samples)
@@ -236,6 +239,17 @@ class Layer(ABC):
         from govcheck.certify.weight_facts import weight_facts
 
         return weight_facts(array, kind)
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        """Small instances with shapes, which the conformance kit attacks.
+
+        By default an instance made of the fields' defaults, with 2 for what is required, and
+        variations of it in one field each, on the first of some small shapes that fits.
+        """
+        from govcheck.plugin.example import default_examples
+
+        return default_examples(cls)
 
     def check(self) -> None:  # noqa: B027 - overriding it is optional
         """Raise `ValueError` if the YAML parameters make no sense together."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -91,6 +92,21 @@ class Verdict:
         return "undecided"
 
 
+@dataclass(frozen=True)
+class TheoremExample:
+    """A small network to try a theorem on.
+
+    Args:
+        architecture: text of an architecture file.
+        violates: key of the one hypothesis that does not hold; empty if all hold.
+        reading: which statement is decided.
+    """
+
+    architecture: str
+    violates: str = ""
+    reading: Reading = "as_corrected"
+
+
 class Theorem(ABC):
     """A published statement that can be decided for a network."""
 
@@ -108,3 +124,11 @@ class Theorem(ABC):
             analysis: bounds, data facts and structure of the network.
             reading: one of ``readings``.
         """
+
+    @classmethod
+    def examples(cls) -> Sequence[TheoremExample]:
+        """A valid small network, and for each hypothesis one that violates it alone.
+
+        The conformance kit decides them; without any it has nothing to check.
+        """
+        return ()

@@ -1,0 +1,101 @@
+"""Checks of a theorem plugin on the examples it brings."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from functools import partial
+
+from govcheck.plugin.inspection import fault
+from govcheck.plugin.registry import Registry, load_registry
+from govcheck.plugin.testing.records import CheckFailed, CheckSkipped, Record, record
+from govcheck.theorems.protocol import Theorem, TheoremExample, Verdict
+
+
+def check_theorem(
+    theorem: type[Theorem],
+    *,
+    registry: Registry | None = None,
+    expected_failures: Mapping[str, str] | None = None,
+) -> list[Record]:
+    """Run all checks of a theorem.
+
+    Args:
+        theorem: the class.
+        registry: the plugins with which its examples are read; the installed ones when omitted.
+        expected_failures: reasons by name of a check.
+    """
+    expected = expected_failures or {}
+    found = [record(theorem.name, "metadata", partial(_metadata, theorem), expected)]
+    examples = list(theorem.examples())
+    if not examples:
+        return [*found, record(theorem.name, "examples", _none, expected)]
+    plugins = registry or load_registry()
+    keys: set[str] = set()
+    for i, example in enumerate(examples):
+        subject = f"{theorem.name} example {i}"
+        name = f"refused_at_{example.violates}" if example.violates else "applies"
+        run = partial(check_example, theorem, example, plugins, keys)
+        found.append(record(subject, name, run, expected))
+    found.append(record(theorem.name, "coverage", partial(_coverage, examples, keys), expected))
+    return found
+
+
+def _metadata(theorem: type[Theorem]) -> str:
+    wrong = fault("theorems", theorem)
+    if wrong:
+        raise CheckFailed(wrong)
+    if not inspect.cleandoc(theorem.__doc__ or ""):
+        raise CheckFailed(f"{theorem.__qualname__} has no docstring that states it")
+    return str(theorem.reference)
+
+
+def _none() -> str:
+    raise CheckSkipped("no examples: override the class method examples()")
+
+
+def check_example(
+    theorem: type[Theorem], example: TheoremExample, registry: Registry, keys: set[str]
+) -> str:
+    """A valid network is accepted; another is refused at the one hypothesis that fails.
+
+    Args:
+        theorem: the class.
+        example: the network and the hypothesis it violates.
+        registry: the plugins to read it with.
+        keys: the theorem's hypotheses are added here.
+    """
+    verdict = _decide(theorem, example, registry)
+    keys.update(h.key for h in verdict.hypotheses)
+    failing = [h.key for h in verdict.hypotheses if not h.holds]
+    if not example.violates:
+        if failing:
+            raise CheckFailed(f"a valid network is refused at {', '.join(failing)}: "
+                              f"{verdict.summary}")
+        if not verdict.conclusions:
+            raise CheckFailed("a valid network gets no conclusion")
+        return "applies: " + ", ".join(verdict.conclusions)
+    if failing != [example.violates]:
+        place = f"refused at {', '.join(failing)}" if failing else "accepted"
+        raise CheckFailed(f"a network that violates {example.violates} alone is {place}")
+    hypothesis = next(h for h in verdict.hypotheses if h.key == example.violates)
+    if not hypothesis.evidence.strip():
+        raise CheckFailed(f"{example.violates} is refused without evidence")
+    return f"{hypothesis.status}: {hypothesis.evidence}"
+
+
+def _decide(theorem: type[Theorem], example: TheoremExample, registry: Registry) -> Verdict:
+    import govcheck
+
+    arch = govcheck.loads(example.architecture, registry=registry)
+    return theorem().decide(govcheck.analyze(arch, registry=registry), example.reading)
+
+
+def _coverage(examples: list[TheoremExample], keys: set[str]) -> str:
+    violated = {e.violates for e in examples}
+    if "" not in violated:
+        raise CheckFailed("no example is valid")
+    missing = keys - violated
+    if missing:
+        raise CheckFailed(f"no example violates {', '.join(sorted(missing))} alone")
+    return f"one valid network, {len(keys)} hypotheses violated one by one"
