@@ -29,6 +29,7 @@ NORM_TEXT: Final[dict[str, str]] = {
     "row_min": "smallest Euclidean norm of a row",
     "least_norm": "operator norm, from below",
     "operator": "operator norm of the linear map",
+    "residual": "regularity of the identity plus the map",
 }
 _SHORT: Final = {"spectral": "2", "frobenius": "F", "operator": "op"}
 

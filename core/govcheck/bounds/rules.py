@@ -110,10 +110,10 @@ def _bend(
     if flat is None or not flat.known or "rows" in mode.leave_out:
         product = v_mul(g.value("xx"), f.value(first), f.value(second))
         return product, (g["xx"], f[first], f[second])
-    ways = {
+    ways = [
         v_mul(flat.value, f.value(f"{p}_rows"), f.value(q))
-        for p, q in ((first, second), (second, first))
-    }
+        for p, q in dict.fromkeys(((first, second), (second, first)))
+    ]
     rows = dict.fromkeys((f[f"{first}_rows"], f[f"{second}_rows"], f[first], f[second]))
     return v_best(ways, "upper"), (flat, *rows)
 
@@ -262,6 +262,23 @@ def _perturbation(branches: Sequence[MapConstants], sigma: str, norm: str) -> Va
             continue
         best.append(add(low, *(-v for v in others if isinstance(v, Expr))))
     return maximum(0, *best) if best else ZERO
+
+
+def with_skip(both: MapConstants, branch: Constants[Any]) -> MapConstants:
+    """``X + g(X)`` for one layer g that bounds ``sigma(Id + J)`` from below by itself.
+
+    Args:
+        both: the constants by `parallel_sum`, whose ``sigma_J`` is the least known otherwise.
+        branch: the layer's own constants.
+    """
+    own = branch.bounds.get("sigma_skip")
+    weyl = both["sigma_J"]
+    if own is None or not isinstance(own.value, Expr) or own.value is ZERO:
+        return both
+    best = v_best((own.value, weyl.value), "lower")
+    rule = "the larger of the layer's own bound and Weyl's"
+    found = composed("sigma_J", both.node, best, rule, SUM, (own, weyl))
+    return Constants(both.node, {**both.bounds, "sigma_J": found})
 
 
 def concatenation(

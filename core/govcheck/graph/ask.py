@@ -41,11 +41,19 @@ def _declared(layer: type[Layer], mode: Mode) -> dict[str, list[tuple[str, Bound
     return result
 
 
-def layer_constants(layer: Layer, at: At, mode: Mode) -> LayerConstants:
+def layer_constants(
+    layer: Layer, at: At, mode: Mode, *, skip: bool = True
+) -> LayerConstants:
     """The constants of one layer on the input set and parameter set of `at`.
 
     The least of several answers to one question is taken. What a layer does not declare
     is Unknown for upper bounds and 0 for lower ones.
+
+    Args:
+        layer: the plugin instance.
+        at: where it stands.
+        mode: knowledge to use.
+        skip: whether to ask for ``sigma_skip``, which may need costly facts about weights.
     """
     declared = _declared(type(layer), mode)
     bare = not layer.parameters(at.shape)
@@ -58,6 +66,8 @@ def layer_constants(layer: Layer, at: At, mode: Mode) -> LayerConstants:
         elif quantity not in LARGER or (quantity in declared and quantity not in mode.same):
             bounds[quantity] = _one(layer, at, quantity, declared.get(quantity, []), bare)
     for quantity in LOCAL:
+        if quantity == "sigma_skip" and not skip:
+            continue
         if quantity in declared and mode.asks(quantity):
             bounds[quantity] = _one(layer, at, quantity, declared[quantity], bare)
     for quantity, larger in LARGER.items():

@@ -17,7 +17,7 @@ from govcheck.bounds.constants import (
 )
 from govcheck.bounds.domain import Domain
 from govcheck.bounds.expr import ZERO, Expr
-from govcheck.bounds.rules import join, parallel_sum, sequential, tightened
+from govcheck.bounds.rules import join, parallel_sum, sequential, tightened, with_skip
 from govcheck.graph.ask import layer_constants
 from govcheck.graph.blocks import Block, Chain, Join, Leaf, Parallel, Repeat, Residual
 from govcheck.graph.reduction import Region, reduce
@@ -45,6 +45,7 @@ class Composer:
         upto: filled with the constants of the map from the network's input to the output
             of each block of the outermost chain, by node name.
         shapes: filled with the shape of one input sample of each layer, by node name.
+        empty: names of repeats known to have no copy; all others are taken to have one.
     """
 
     samples: Expr
@@ -53,6 +54,7 @@ class Composer:
     local: dict[str, LayerConstants] = field(default_factory=dict)
     upto: dict[str, MapConstants] = field(default_factory=dict)
     shapes: dict[str, Shape] = field(default_factory=dict)
+    empty: frozenset[str] = frozenset()
     _depth: int = 0
 
     def start(
@@ -101,23 +103,35 @@ class Composer:
         match block:
             case Leaf():
                 return self._leaf(f, block)
+            case Repeat() if block.node in self.empty:
+                return f
             case Repeat():
                 # the two modules need each other: a repeat composes its body
                 from govcheck.graph.repeat import advance_repeat
 
                 return advance_repeat(self, f, block)
             case Residual():
-                inner = self.run(block.body, self._inside(f))
-                skip = self._inside(f).constants
-                both = parallel_sum([skip, inner.constants], block.node, self.mode)
-                return self._after(f, both, inner.shape, block.node)
+                return self._residual(f, block)
             case Parallel():
                 ends = [self.run(branch, self._inside(f)) for branch in block.branches]
                 return self._joined(f, block.join, ends, block.node)
             case Join():
                 raise AssertionError("a join has several inputs; chains reduce it first")
 
-    def _leaf(self, f: Place, block: Leaf) -> Place:
+    def _residual(self, f: Place, block: Residual) -> Place:
+        start = self._inside(f)
+        blocks = [step.block for step in block.body.steps]
+        only = blocks[0] if len(blocks) == 1 else None
+        if isinstance(only, Leaf):
+            inner = self._leaf(start, only, skip=True)
+        else:
+            inner = self.run(block.body, start)
+        both = parallel_sum([start.constants, inner.constants], block.node, self.mode)
+        if isinstance(only, Leaf):
+            both = with_skip(both, self.local[only.node])
+        return self._after(f, both, inner.shape, block.node)
+
+    def _leaf(self, f: Place, block: Leaf, *, skip: bool = False) -> Place:
         shape = block.takes(f.shape)
         at = At(
             node=block.node,
@@ -130,7 +144,7 @@ class Composer:
             injective_ones=f.injective_ones,
             domain=self.domain,
         )
-        own = layer_constants(block.layer, at, self.mode)
+        own = layer_constants(block.layer, at, self.mode, skip=skip)
         self.local[block.node] = own
         self.shapes[block.node] = shape
         return self._after(f, own, block.layer.shape(shape), block.node)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from govcheck.bounds.answer import v_add, v_mul, v_rss
 from govcheck.bounds.expr import ONE, ZERO, Expr, absolute, minimum, mul, num, sqrt
+from govcheck.bounds.walk import symbols_of
 from govcheck.plugin import (
     At,
     Layer,
@@ -18,10 +19,13 @@ from govcheck.plugin import (
     Value,
     Values,
     bound,
+    same_dimension,
 )
 from govcheck_plugins.layers._parameterisation import KINDS, Parameterisation
 
 if TYPE_CHECKING:
+    from flint import arb
+    from numpy.typing import NDArray
     from torch import nn
 
     from govcheck.kernels.state import Context, KernelState
@@ -92,6 +96,23 @@ class Affine(Layer):
         return state.linear(
             ctx, self.out, scale=self.scale, bias=self.bias, fan=mul(*ctx.shape)
         )
+
+    def parameter_norm(
+        self,
+        parameter: str,
+        kind: str,
+        array: NDArray[Any],
+        shape: tuple[int, ...],
+        values: Values,
+    ) -> arb:
+        """``residual``: ``sigma_min(I + s w)/|s|``, from below; s is free of symbols."""
+        if parameter == "weight" and kind == "residual":
+            from govcheck.bounds.evaluate import evaluate
+            from govcheck.certify.residual import sigma_min_of_residual
+
+            s = evaluate(self.scale, {})
+            return sigma_min_of_residual(array, s) / abs(s) if s != 0 else abs(s) * 0
+        return super().parameter_norm(parameter, kind, array, shape, values)
 
     def _s(self) -> Expr:
         return absolute(self.scale)
@@ -166,6 +187,14 @@ class Affine(Layer):
     def least_singular_value(self, at: At) -> Value:
         """Surjectivity modulus of ``s P(w)`` over the parameter set."""
         return mul(self._s(), self._p(at).least(at))
+
+    @bound("sigma_skip", "lower", CALCULUS, tight="exact at the given weights")
+    def residual_least_singular_value(self, at: At) -> Value:
+        """``sigma_min(I + s w) >= sigma_min(I + s w_0) - |s| |w - w_0|`` for plain square w."""
+        square = self.weight == "plain" and same_dimension(self.out, at.features)
+        if not square or self.scale is ZERO or symbols_of(self.scale):
+            return ZERO
+        return mul(self._s(), at.floor("weight", "residual"))
 
     @bound("sigma_D", "lower", Ref("M", "Prop 4.7"), tight="exact for plain weights, no bias")
     def parameter_regularity(self, at: At) -> Value:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from govcheck.bounds.answer import v_mul
 from govcheck.bounds.expr import ONE, ZERO, Expr, absolute, mul
+from govcheck.bounds.walk import symbols_of
 from govcheck.plugin import At, Layer, Parameter, Ref, Shape, Value, Values, bound
 
 if TYPE_CHECKING:
+    from flint import arb
+    from numpy.typing import NDArray
     from torch import nn
 
     from govcheck.kernels.state import Context, KernelState
@@ -43,6 +46,22 @@ class Scale(Layer):
     def kernel_step(self, state: KernelState, ctx: Context) -> KernelState:
         return state.scaled(ctx, self.factor, trained="factor" if self.trainable else None)
 
+    def parameter_norm(
+        self,
+        parameter: str,
+        kind: str,
+        array: NDArray[Any],
+        shape: tuple[int, ...],
+        values: Values,
+    ) -> arb:
+        """``residual``: ``|1 + s a|/|s|``; s is free of symbols."""
+        if parameter == "factor" and kind == "residual":
+            from govcheck.bounds.evaluate import ball, evaluate
+
+            s = evaluate(self.factor, {})
+            return abs(1 + s * ball(float(array.item()))) / abs(s) if s != 0 else abs(s) * 0
+        return super().parameter_norm(parameter, kind, array, shape, values)
+
     def _size(self, at: At) -> Value:
         a = at.norm("factor", "max") if self.trainable else ONE
         return v_mul(absolute(self.factor), a)
@@ -60,6 +79,15 @@ class Scale(Layer):
     def least_singular_value(self, at: At) -> Value:
         """``J = s a Id``."""
         return self._floor(at)
+
+    @bound("sigma_skip", "lower", PRODUCT, tight="exact at the given factor")
+    def residual_least_singular_value(self, at: At) -> Value:
+        """``|1 + s a|``; a trained a changes it by at most ``|s|`` times its own change."""
+        if not self.trainable:
+            return absolute(1 + self.factor)
+        if self.factor is ZERO or symbols_of(self.factor):
+            return ZERO
+        return mul(absolute(self.factor), at.floor("factor", "residual"))
 
     @bound("out", "upper", PRODUCT, tight="exact at the largest |a|")
     def output(self, at: At) -> Value:

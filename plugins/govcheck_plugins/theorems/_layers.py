@@ -88,7 +88,7 @@ def own_constants(analysis: Analysis, domain: Domain | None = None) -> dict[str,
             spectral=spectral,
             domain=domain or analysis.domain,
         )
-        found[leaf.node] = asked[key] = layer_constants(leaf.layer, at, analysis.mode)
+        found[leaf.node] = asked[key] = layer_constants(leaf.layer, at, analysis.mode, skip=False)
     return found
 
 

@@ -121,7 +121,7 @@ def _regularity(analysis: Analysis, leaf: Leaf, ref: Ref) -> ComposedBound:
         injective_ones=X_SIGMA_ONES,
         domain=Ball(radius),
     )
-    own = layer_constants(leaf.layer, at, analysis.mode)["sigma_D"]
+    own = layer_constants(leaf.layer, at, analysis.mode, skip=False)["sigma_D"]
     everywhere = isinstance(own.value, Expr) and radius not in symbols_of(own.value)
     return ComposedBound(
         "sigma_D",

@@ -149,7 +149,8 @@ def written_out(name, most, first, mode, domain):
 
 def facts(domain):
     """Made-up numbers about weights; both sides use the same."""
-    values = {"spectral": 2, "frobenius": 3, "max": Fraction(3, 2), "sigma_min": 1, "abs_min": 1}
+    values = {"spectral": 2, "frobenius": 3, "max": Fraction(3, 2), "sigma_min": 1, "abs_min": 1,
+              "residual": Fraction(3, 4)}
     values["row_max"] = Fraction(7, 4)
     return {s: ball(values[f.kind]) for s, f in domain.facts().items()}
 

@@ -286,7 +286,13 @@ FACTS = {
 }
 
 
-def fact(f, theta, wanted):
+def residual(layer, w):
+    """``sigma_min(Id + s w)/|s|`` by numpy."""
+    s = VALUES(layer.factor if isinstance(layer, Scale) else layer.scale)
+    return np.linalg.svd(np.eye(len(w)) + s * w, compute_uv=False)[-1] / abs(s)
+
+
+def fact(f, theta, wanted, layer):
     """A number about one parameter with numpy, the worst over the copies of its layer."""
     found = []
     for name, place in f.slices.items():
@@ -295,7 +301,9 @@ def fact(f, theta, wanted):
             shape = dict(f.module.named_parameters())[name].shape
             w = theta[place].reshape(shape).numpy()
             w = w.reshape(w.shape[0] if w.ndim else 1, -1)
-            found.append(FACTS[wanted.kind](w))
+            found.append(
+                residual(layer, w) if wanted.kind == "residual" else FACTS[wanted.kind](w)
+            )
     worst = min if wanted.sense == "lower" else max
     return ball(float(worst(found))) if found else ball(0)
 
@@ -361,8 +369,9 @@ class Setting:
     def numbers(self, constants) -> dict[str, arb]:
         env = dict(self.env)
         jumps = False
+        layers = {leaf.node: leaf.layer for leaf in leaves(self.case.body)}
         for s, wanted in self.domain.facts().items():
-            env[s] = fact(self.f, self.weights.centre, wanted)
+            env[s] = fact(self.f, self.weights.centre, wanted, layers[wanted.node])
             # the set contains weights at which v/|v| or W/|W| jumps
             at_zero = wanted.kind in ("row_min", "least_norm")
             jumps = jumps or (at_zero and not env[s] > self.weights.radius)
