@@ -24,7 +24,7 @@ from govcheck.bounds.expr import ZERO, Expr, mul, sym
 from govcheck.bounds.loss import loss_bounds
 from govcheck.errors import InputError, Problem
 from govcheck.graph.architecture import Architecture
-from govcheck.graph.blocks import Leaf, leaves
+from govcheck.graph.blocks import Leaf, leaves, repeats
 from govcheck.graph.compose import Composer
 from govcheck.plugin.cost import CostAt
 from govcheck.plugin.layer import Shape
@@ -134,7 +134,7 @@ class Analysis:
 def _compose(
     arch: Architecture, mode: Mode, domain: Domain
 ) -> tuple[MapConstants, Composer]:
-    composer = Composer(SAMPLES, domain, mode)
+    composer = Composer(SAMPLES, domain, mode, empty=_without_copies(arch))
     premises = {
         q: ComposedBound(q, "data", s, sense_of(q), "norm of the data", DATA)
         for q, s in (
@@ -148,6 +148,16 @@ def _compose(
         arch.input, X_FROBENIUS, X_SPECTRAL, X_SIGMA, X_SIGMA_ONES, X_LARGEST, premises
     )
     return composer.run(arch.body, start).constants, composer
+
+
+def _without_copies(arch: Architecture) -> frozenset[str]:
+    """Repeats whose count has the value 0."""
+    env = symbol_values(arch)
+    return frozenset(
+        r.node
+        for r in repeats(arch.body)
+        if not free_symbols(r.times, env) and evaluate(r.times, env) == 0
+    )
 
 
 def _loss(arch: Architecture, net: MapConstants) -> dict[str, ComposedBound]:

@@ -137,3 +137,12 @@ def leaves(body: Chain) -> Iterator[Leaf]:
             yield step.block
         for inner in children(step.block):
             yield from leaves(inner)
+
+
+def repeats(body: Chain) -> Iterator[Repeat]:
+    """All repeats in order, those inside a repeat once."""
+    for step in body.steps:
+        if isinstance(step.block, Repeat):
+            yield step.block
+        for inner in children(step.block):
+            yield from repeats(inner)

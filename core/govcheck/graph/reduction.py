@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-
-import networkx as nx
+from typing import TYPE_CHECKING, Literal
 
 from govcheck.graph.blocks import INPUT, Block, Chain, Join
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,8 @@ class Region:
 
 def chain_graph(body: Chain) -> nx.DiGraph:
     """The steps of one chain as a directed graph; the chain's input is `INPUT`."""
+    import networkx as nx
+
     g = nx.DiGraph()
     g.add_node(INPUT)
     for i, step in enumerate(body.steps):
@@ -39,6 +42,8 @@ def chain_graph(body: Chain) -> nx.DiGraph:
 
 def reduce(body: Chain) -> tuple[Region, ...]:
     """Series of regions from the input of a chain to its last step."""
+    import networkx as nx
+
     if not body.steps:
         return ()
     g = chain_graph(body)
@@ -52,6 +57,8 @@ def _series(
     body: Chain, g: nx.DiGraph, start: int, end: int, inside: frozenset[int]
 ) -> list[Region]:
     """Regions from `start` to `end`, the last node of `inside`, using nodes of `inside` only."""
+    import networkx as nx
+
     # immediate post-dominators: where all ways out of a node meet again; those of a branch
     # are not those of the whole graph, since other branches leave from the same start
     meets = nx.immediate_dominators(g.subgraph(inside | {start}).reverse(copy=True), end)
@@ -86,6 +93,8 @@ def _between(g: nx.DiGraph, start: int, end: int, inside: frozenset[int]) -> fro
 def _fork(
     body: Chain, g: nx.DiGraph, start: int, end: int, inner: frozenset[int]
 ) -> Region:
+    import networkx as nx
+
     block = body.steps[end].block
     sources = body.steps[end].sources
     parts = {n: i for i, p in enumerate(nx.weakly_connected_components(g.subgraph(inner)))

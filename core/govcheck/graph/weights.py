@@ -19,7 +19,7 @@ from govcheck.bounds.evaluate import EvaluationError, evaluate, free_symbols
 from govcheck.bounds.expr import Expr, ExprLike, as_expr
 from govcheck.errors import InputError, Problem
 from govcheck.graph.architecture import Architecture, InitSpec
-from govcheck.graph.blocks import NOWHERE, Chain, Leaf, Mark, Repeat, children
+from govcheck.graph.blocks import NOWHERE, Chain, Leaf, Mark, Repeat, children, repeats
 from govcheck.plugin.guard import PluginWarning, Raised, attempt
 from govcheck.plugin.layer import Layer, Parameter, Shape, Values
 
@@ -143,7 +143,7 @@ def fact_values(
     Raises:
         InputError: as `placed_layers` and `initial_weights`.
     """
-    if not facts or any(free_symbols(t, values) for t in _repeat_counts(arch.body)):
+    if not facts or any(free_symbols(r.times, values) for r in repeats(arch.body)):
         return {}
     wanted = {fact.node for fact in facts.values()}
     placed = [p for p in placed_layers(arch.body, shapes, values) if p.leaf in wanted]
@@ -192,14 +192,6 @@ def _layer_fact(
     what = f"{type(place.layer).__name__}.parameter_norm at {place.node}"
     warnings.warn(f"{what} {trouble}", PluginWarning, stacklevel=2)
     return None
-
-
-def _repeat_counts(body: Chain) -> Iterator[Expr]:
-    for step in body.steps:
-        if isinstance(step.block, Repeat):
-            yield step.block.times
-        for inner in children(step.block):
-            yield from _repeat_counts(inner)
 
 
 def initial_weights(
