@@ -85,9 +85,38 @@ def plugins() -> Iterator[Plugins]:
         try:
             yield found
         finally:
-            for text in dict.fromkeys(str(w.message) for w in caught):
+            for text in _one_line_each([w.message for w in caught], found.registry):
                 output.warn(text)
     found.trouble += [str(w.message) for w in caught if issubclass(w.category, PluginWarning)]
+
+
+def _one_line_each(messages: Iterable[Warning | str], registry: Registry) -> list[str]:
+    """One line for each plugin class that misbehaved, and each other text once."""
+    lines: dict[str, None] = {}
+    by_class: dict[type, list[str]] = {}
+    for message in messages:
+        source = getattr(message, "source", None)
+        if isinstance(source, type):
+            texts = by_class.setdefault(source, [])
+            texts += [str(message)] if str(message) not in texts else []
+        else:
+            lines[str(message)] = None
+    for source, texts in by_class.items():
+        more = f" (and {len(texts) - 1} more of its answers)" if len(texts) > 1 else ""
+        lines[f"{_whose(source, registry)}{texts[0]}{more}"] = None
+    return list(lines)
+
+
+def _whose(source: type, registry: Registry) -> str:
+    for kind in ("layers", "costs"):
+        for name, cls in getattr(registry, kind).items():
+            if cls is source:
+                owner = registry.owner(kind, name)
+                return (
+                    f"{kind[:-1]} {name} of plugin {owner.plugin} "
+                    f"({owner.distribution} {owner.version}): "
+                )
+    return ""
 
 
 def load(options: argparse.Namespace, registry: Registry) -> Architecture:

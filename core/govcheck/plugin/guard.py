@@ -15,7 +15,16 @@ MAX_TEXT = 300
 
 
 class PluginWarning(UserWarning):
-    """A plugin misbehaved while it was asked something; the answer is Unknown."""
+    """A plugin misbehaved while it was asked something; the answer is Unknown.
+
+    Args:
+        message: what happened, on one line.
+        source: the plugin class, where it is known.
+    """
+
+    def __init__(self, message: str, source: type | None = None) -> None:
+        super().__init__(message)
+        self.source = source
 
 
 @dataclass(frozen=True)
@@ -74,21 +83,21 @@ def ask(owner: object, attribute: str, *args: object) -> Value:
     outcome = attempt(lambda: getattr(owner, attribute)(*args))
     place = f"{type(owner).__name__}.{attribute}"
     if isinstance(outcome, Raised):
-        return _misbehaved(f"{place} raised {outcome.text}")
+        return _misbehaved(owner, f"{place} raised {outcome.text}")
     value = outcome.value
     if isinstance(value, Unknown):
         return value
     if isinstance(value, bool):
-        return _misbehaved(f"{place} returned {value}, which is not a formula")
+        return _misbehaved(owner, f"{place} returned {value}, which is not a formula")
     converted = attempt(lambda: as_expr(value))
     if isinstance(converted, Raised):
-        return _misbehaved(f"{place} returned no formula: {converted.text}")
+        return _misbehaved(owner, f"{place} returned no formula: {converted.text}")
     expr: Expr = converted.value
     if expr.is_number and expr.number < 0:
-        return _misbehaved(f"{place} returned {expr.number}, but no bound is negative")
+        return _misbehaved(owner, f"{place} returned {expr.number}, but no bound is negative")
     return expr
 
 
-def _misbehaved(reason: str) -> Unknown:
-    warnings.warn(reason, PluginWarning, stacklevel=3)
+def _misbehaved(owner: object, reason: str) -> Unknown:
+    warnings.warn(PluginWarning(reason, type(owner)), stacklevel=3)
     return Unknown.because(reason)

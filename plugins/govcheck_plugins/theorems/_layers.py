@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from govcheck.analysis import SAMPLES, Analysis
 from govcheck.bounds.answer import Unknown
@@ -64,6 +65,11 @@ def _sentence(reasons: dict[str, list[str]]) -> str:
     return "; ".join(parts)
 
 
+_OWN: WeakKeyDictionary[Analysis, dict[Domain | None, dict[str, LayerConstants]]] = (
+    WeakKeyDictionary()
+)
+
+
 def own_constants(analysis: Analysis, domain: Domain | None = None) -> dict[str, LayerConstants]:
     """Constants of each layer on ``S x {|X| <= B}``, whatever stands before it.
 
@@ -71,6 +77,13 @@ def own_constants(analysis: Analysis, domain: Domain | None = None) -> dict[str,
         analysis: layers, shapes and mode.
         domain: S; that of the analysis when omitted.
     """
+    known = _OWN.setdefault(analysis, {})
+    if domain not in known:
+        known[domain] = _own_constants(analysis, domain or analysis.domain)
+    return known[domain]
+
+
+def _own_constants(analysis: Analysis, domain: Domain) -> dict[str, LayerConstants]:
     size = sym("B", "Frobenius norm of the input of a layer")
     spectral = sym("B_2", "operator norm of the input of a layer")
     found = {}
@@ -86,7 +99,7 @@ def own_constants(analysis: Analysis, domain: Domain | None = None) -> dict[str,
             samples=SAMPLES,
             frobenius=size,
             spectral=spectral,
-            domain=domain or analysis.domain,
+            domain=domain,
         )
         found[leaf.node] = asked[key] = layer_constants(leaf.layer, at, analysis.mode, skip=False)
     return found
