@@ -1,36 +1,37 @@
-"""Lipschitz constants of chains from averaged activations (Combettes and Pesquet, 2020)."""
+"""Lipschitz constants of chains from averaged activations.
+
+P. L. Combettes and J.-C. Pesquet, Lipschitz certificates for layered network structures
+driven by averaged activation operators, SIAM J. Math. Data Sci. 2 (2020).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import reduce
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from flint import arb
 
 from govcheck.analysis import Analysis
-from govcheck.bounds.answer import ComposedBound, Ref, Unknown
+from govcheck.bounds.answer import ComposedBound, Ref, Unknown, Value
 from govcheck.bounds.domain import AroundInit
-from govcheck.bounds.evaluate import evaluate
-from govcheck.bounds.expr import ONE, ZERO, Expr, absolute, num
+from govcheck.bounds.evaluate import ball, upper
+from govcheck.bounds.expr import ONE, ZERO, num
 from govcheck.graph.blocks import Chain, Leaf, Repeat
-from govcheck.graph.weights import Placed, initial_weights, placed_layers
 from govcheck.plugin import Activation
 from govcheck.theorems.protocol import Hypothesis, Reading, Theorem, TheoremExample, Verdict
 from govcheck_plugins.layers.affine import Affine
 from govcheck_plugins.layers.dropout import Dropout
 from govcheck_plugins.layers.flatten import Flatten
-from govcheck_plugins.layers.identity import Identity
 from govcheck_plugins.theorems._support import show, sound, summarised
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from govcheck.graph.weights import Placed
 
-PAPER: Final = Ref(
-    "Combettes and Pesquet 2020",
-    "Lipschitz certificates for layered network structures driven by averaged activation "
-    "operators (SIAM J. Math. Data Sci. 2), the recursion for theta",
-)
+PAPER: Final = Ref("Combettes and Pesquet 2020", "the recursion for theta")
+DIGITS: Final = 12
 EXAMPLE: Final = """
 govcheck: 1
 name: example
@@ -49,7 +50,8 @@ theorems: []
 class _Links:
     """The affine layers of a chain with the sector of what stands between them.
 
-    `outer` is the product of the largest slopes before the first and after the last.
+    `outer` is the product of all scales and of the largest slopes before the first affine
+    layer and after the last.
     """
 
     affine: list[Placed] = field(default_factory=list)
@@ -108,8 +110,8 @@ class AveragedActivations(Theorem):
         applies = ""
         if conclusions:
             applies = (
-                f"The network's Lipschitz constant has {show(proven, 'J', conclusions['J'])}; "
-                f"the product of norms gives {show(proven, 'J', proven.bounds['J'])}."
+                f"For the map from input to output, {show(proven, 'J', conclusions['J'])}; the "
+                f"product of norms and slopes gives {show(proven, 'J', proven.bounds['J'])}."
             )
         return summarised(verdict, applies)
 
@@ -134,7 +136,7 @@ def _passes(leaf: Leaf, analysis: Analysis) -> bool:
     if kind is Dropout:
         own = analysis.local[leaf.node]
         return own.value("J") is ONE and own.value("sigma_J") is ONE
-    return kind in (Flatten, Identity)
+    return kind is Flatten
 
 
 def _chain(a: Analysis) -> Hypothesis:
@@ -196,20 +198,50 @@ def _weights(a: Analysis) -> Hypothesis:
     return Hypothesis("weights", statement, "data", "verified on data", a.domain.describe())
 
 
-def _bound(a: Analysis) -> Expr:
+def _bound(a: Analysis) -> Fraction:
     from govcheck.certify.chains import averaged_norm
+    from govcheck.certify.rounding import precision
+    from govcheck.graph.weights import initial_weights, placed_layers
 
-    links = _links(a)
+    assert isinstance(a.domain, AroundInit)
     placed = placed_layers(a.architecture.body, a.shapes, a.env)
+    links = _links(a, placed)
     given = initial_weights(placed, a.env, a.architecture.init)
-    weights: list[NDArray] = []
-    norms, radii, scale = [], [], links.outer
-    for place in links.affine:
-        assert isinstance(place.layer, Affine)
-        weights.append(given[place.node, "weight"])
-        far = _number(a, a.domain.norm(place.leaf, "weight", "spectral"))
-        near = _number(a, a.domain.norm(place.leaf, "weight", "spectral", ZERO))
-        norms.append(near.upper())
-        radii.append((far - near).upper().max(arb(0)))
-        scale *= _number(a, absolute(place.layer.scale))
-    return evaluate_upper(averaged_norm(weights, norms, radii, links.sectors), scale)
+    weights = [given[p.node, "weight"] for p in links.affine]
+    # for a layer in a repeat the norm is the largest over its copies
+    norms = [_number(a, a.domain.norm(p.leaf, "weight", "spectral", ZERO)) for p in links.affine]
+    radii = [_number(a, a.domain.radii.get(p.leaf, a.domain.radius)) for p in links.affine]
+    inner = averaged_norm(weights, norms, radii, links.sectors)
+    with precision():
+        return Fraction(upper(ball(inner) * links.outer, DIGITS))
+
+
+def _links(a: Analysis, placed: Sequence[Placed]) -> _Links:
+    from govcheck.certify.rounding import precision
+
+    links = _Links()
+    here = (arb(1), arb(1))
+    with precision():
+        for place in placed:
+            layer = place.layer
+            if isinstance(layer, Activation):
+                facts = layer.constants()
+                ends = [_number(a, facts.slope_low), _number(a, facts.slope_high)]
+                products = [x * y for x in here for y in ends]
+                here = (reduce(arb.min, products), reduce(arb.max, products))
+            elif isinstance(layer, Affine):
+                if links.affine:
+                    links.sectors.append(here)
+                else:
+                    links.outer *= abs(here[0]).max(abs(here[1]))
+                here = (arb(1), arb(1))
+                links.outer *= abs(_number(a, layer.scale))
+                links.affine.append(place)
+        links.outer *= abs(here[0]).max(abs(here[1]))
+    return links
+
+
+def _number(a: Analysis, formula: Value) -> arb:
+    found = a.value(formula)
+    assert isinstance(found, arb), "the hypotheses hold"
+    return found
