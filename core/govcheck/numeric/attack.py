@@ -252,7 +252,45 @@ class Search:
                 self._project()
         self._refresh()
         self._note(self._value())
+        self._straight(steps // 2, rate)
         return self._final()
+
+    def _straight(self, steps: int, rate: float) -> None:
+        """Steps along the gradient from the best point, each kept only if it is better.
+
+        Adam moves all entries by the same amount, so that on a sphere it stays where all
+        entries are equal although none of them is best.
+        """
+        with torch.no_grad():
+            self.theta.copy_(self.where[0])
+            self.x.copy_(self.where[1])
+        self._refresh()
+        size = max((r for _, r in self.weights.balls(self.f)), default=self.weights.spread)
+        moved = [(d, 1.0) for d in self.directions]
+        moved += [(self.theta, size)] if self.f.size else []
+        moved += [(self.x, self.inputs.frobenius)] if self.moving_x else []
+        step = rate
+        value = self._value()
+        for _ in range(steps):
+            if not math.isfinite(value.item()) or step < 1e-7:
+                break
+            kept = [p.detach().clone() for p, _ in moved]
+            slopes = gradients(value, tuple(p for p, _ in moved))
+            with torch.no_grad():
+                for (p, reach), g in zip(moved, slopes, strict=True):
+                    p += self.sign * step * reach * unit(g)
+            self._project()
+            after = self._value()
+            if self.sign * (after - value).item() > 0:
+                value, step = after, 1.5 * step
+                self._note(value)
+            else:
+                with torch.no_grad():
+                    for (p, _), old in zip(moved, kept, strict=True):
+                        p.copy_(old)
+                value, step = self._value(), step / 3
+        self._refresh()
+        self._note(self._value())
 
     def _optimizer(self, rate: float) -> tuple[torch.optim.Adam, list[float]]:
         sizes: list[tuple[Tensor, float]] = [(d, 1.0) for d in self.directions]

@@ -17,7 +17,7 @@ from govcheck.bounds.answer import Value, sense_of
 from govcheck.bounds.domain import AroundInit, Ball, Domain, Everything
 from govcheck.bounds.evaluate import ball, evaluate
 from govcheck.bounds.expr import Expr, num, sym
-from govcheck.numeric.attack import Inputs, Weights, attack
+from govcheck.numeric.attack import Found, Inputs, Weights, attack
 from govcheck.numeric.attack_local import local_first_order
 from govcheck.numeric.build import values_in
 from govcheck.numeric.derivatives import (
@@ -93,6 +93,7 @@ class Place:
             self.domain = AroundInit(num(NEAR))
             self.weights = Weights(float(NEAR), self.centre)
         self.batch: Tensor | None = None
+        self._best: dict[str, Found] = {}
         self.inputs, self.norms = self._inputs()
 
     def _normal(self, *shape: int) -> Tensor:
@@ -203,21 +204,42 @@ class Place:
 
     def search(self, quantity: str, starts: int, steps: int) -> float:
         """The most extreme value found: at points of the pool, and on from the best of them."""
-        sign = -1.0 if sense_of(quantity) == "lower" else 1.0
+        sign = _sign(quantity)
         indices = range(0, len(self.pool), 1 if quantity not in SECOND else 2)
         scores = {i: self._score(quantity, i) for i in indices}
         scores = {i: s for i, s in scores.items() if math.isfinite(s)}
         order = sorted(scores, key=lambda i: -sign * scores[i])
-        best = -math.inf
+        best = sign * scores[order[0]] if order and quantity != "xx_inf" else -math.inf
         for i in order[:starts]:
-            theta, x = self.pool[i]
-            found = attack(
-                self.f, quantity, self.inputs, self.weights, starts=1, steps=steps,
-                rate=0.3 if steps < 30 else 0.1, seed=self.seed + i, at=(theta, x),
-                fixed_inputs=self.batch is not None,
-            )
-            if math.isfinite(found.value):
-                best = max(best, sign * found.value)
-        if order and quantity != "xx_inf":
-            best = max(best, sign * scores[order[0]])
+            found = self._ascend(quantity, self.pool[i], steps, 0.3 if steps < 30 else 0.1)
+            best = max(best, sign * found.value)
         return sign * best
+
+    def polish(self, quantity: str, steps: int) -> float:
+        """Search on from the best point that `search` found, first in large and then in small
+        steps."""
+        found = self._best.get(quantity)
+        for rate in (0.3, 0.03):
+            if found is not None:
+                self._ascend(quantity, (found.theta, found.x), steps, rate)
+                found = self._best[quantity]
+        return -_sign(quantity) * math.inf if found is None else found.value
+
+    def _ascend(
+        self, quantity: str, start: tuple[Tensor, Tensor], steps: int, rate: float
+    ) -> Found:
+        found = attack(
+            self.f, quantity, self.inputs, self.weights, starts=1, steps=steps, rate=rate,
+            seed=self.seed, at=start, fixed_inputs=self.batch is not None,
+        )
+        sign = _sign(quantity)
+        if not math.isfinite(found.value):
+            return Found(-sign * math.inf, found.theta, found.x)
+        best = self._best.get(quantity)
+        if best is None or sign * found.value > sign * best.value:
+            self._best[quantity] = found
+        return found
+
+
+def _sign(quantity: str) -> float:
+    return -1.0 if sense_of(quantity) == "lower" else 1.0

@@ -42,29 +42,42 @@ def quantities(case: Case) -> list[str]:
 def check_bound(case: Case, quantity: str) -> str:
     """No search crosses a bound, and one that is claimed to be exact is nearly met."""
     best: dict[str, float] = {}
-    known: set[str] = set()
     reasons: dict[str, None] = {}
+    nearest: tuple[float, Place, dict[str, float]] | None = None
     for place in case.places:
         claims = _claims(case, place, quantity, reasons)
         if not claims:
             continue
         found = _search(case, place, quantity, claims)
-        for label, limit in claims.items():
-            _not_crossed(quantity, label, limit, found, place)
-            attribute = label.partition(" ")[0]
-            known.add(attribute)
-            if limit == 0 and not found:
-                continue
-            best[attribute] = max(best.get(attribute, 0.0), _share(quantity, limit, found))
-    if not known:
+        near = _compare(quantity, claims, found, place, best)
+        if found and (nearest is None or near > nearest[0]):
+            nearest = near, place, claims
+    if not best:
         raise CheckSkipped("unknown everywhere: " + "; ".join(reasons))
+    if nearest is not None:
+        _, place, claims = nearest
+        _compare(quantity, claims, place.polish(quantity, case.effort.polish), place, best)
     for attribute, spec in methods(case, quantity):
         if _exact(spec.tight) and best.get(attribute, 1.0) < NEARLY:
             raise CheckFailed(
                 f"{attribute} is declared tight ({spec.tight}), and the search finds only "
                 f"{best[attribute]:.2g} of it"
             )
-    return ", ".join(f"{a}: {b:.0%} found" for a, b in best.items()) or "0 is claimed and found"
+    return ", ".join(f"{a}: {b:.1%} found" for a, b in best.items())
+
+
+def _compare(
+    quantity: str, claims: dict[str, float], found: float, place: Place, best: dict[str, float]
+) -> float:
+    """Hold what was found against all claims, and note what share of each it is."""
+    shares = [0.0]
+    for label, limit in claims.items():
+        _not_crossed(quantity, label, limit, found, place)
+        attribute = label.partition(" ")[0]
+        share = _share(quantity, limit, found)
+        best[attribute] = max(best.get(attribute, 0.0), share)
+        shares.append(share)
+    return max(shares)
 
 
 def _claims(

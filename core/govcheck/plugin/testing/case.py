@@ -28,6 +28,7 @@ class Effort:
         points: number of random points that are looked at before each search.
         starts: number of searches from the best of them.
         steps: of each search.
+        polish: steps of one more search, in the setting that came nearest to the bound.
         crossed: every parameter set with every radius, rather than one radius for each.
         seed: of everything random.
     """
@@ -36,13 +37,14 @@ class Effort:
     points: int
     starts: int
     steps: int
+    polish: int
     crossed: bool
     seed: int = 0
 
 
-QUICK: Final = Effort(2, 9, 1, 8, False)
-STANDARD: Final = Effort(12, 18, 2, 25, False)
-THOROUGH: Final = Effort(100, 45, 3, 60, True)
+QUICK: Final = Effort(2, 9, 1, 8, 15, False)
+STANDARD: Final = Effort(12, 12, 2, 20, 120, True)
+THOROUGH: Final = Effort(100, 30, 4, 60, 400, True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,21 +121,14 @@ def settings(crossed: bool, *, bare: bool) -> list[Setting]:
     sets: tuple[Set, ...] = ("everything",)
     if not bare:
         sets = ("everything", "ball", "around given weights")
-    found = [
-        Setting(sets[0], far),
-        Setting(sets[-2 if not bare else 0], middle, flat, full),
-        Setting(sets[-1], near if bare else middle),
-    ]
-    if not bare:
-        found.append(Setting(sets[-1], middle, batch=True))
-    if crossed:
-        found += [
-            s
-            for p in sets
-            for s in (Setting(p, near), Setting(p, middle), Setting(p, middle, flat, full),
-                      Setting(p, far), Setting(p, far, flat, full))
-            if s not in found
+    batch = () if bare else (Setting(sets[-1], middle, batch=True),)
+    if not crossed:
+        return [
+            Setting(sets[0], far),
+            Setting(sets[0 if bare else 1], middle, flat, full),
+            Setting(sets[-1], near if bare else middle),
+            *batch,
         ]
-        if not bare:
-            found += [Setting(p, r, batch=True) for p in sets for r in (near, far)]
-    return found
+    found = [Setting(p, r) for p in sets for r in RADII]
+    found += [Setting(p, middle, flat, full) for p in sets]
+    return [*found, *batch]
