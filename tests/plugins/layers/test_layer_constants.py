@@ -71,6 +71,12 @@ FACTS = {
 }
 
 
+def residual(layer, w):
+    """``sigma_min(Id + s w)/|s|``."""
+    s = float(evaluate(layer.factor if isinstance(layer, Scale) else layer.scale, {}))
+    return torch.linalg.svdvals(torch.eye(len(w), dtype=w.dtype) + s * w)[-1] / abs(s)
+
+
 class Place:
     """One layer with an input set and a parameter set, symbolically and in numbers."""
 
@@ -123,7 +129,8 @@ class Place:
             p = dict(self.f.module.named_parameters())[fact.parameter]
             w = self.centre[self.f.slices[fact.parameter]].reshape(p.shape)
             w = w.reshape(w.shape[0] if w.dim() else 1, -1)
-            env[s] = ball(float(FACTS[fact.kind](w)))
+            known = residual(self.layer, w) if fact.kind == "residual" else FACTS[fact.kind](w)
+            env[s] = ball(float(known))
         return {q: float(evaluate(b.expr, env)) for q, b in own.bounds.items() if b.known}
 
     def found(self, quantity, **options):
