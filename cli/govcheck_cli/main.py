@@ -30,7 +30,7 @@ COMMANDS: Final = {
     "explain": "the numbered derivation of one constant",
     "layers": "the installed layers, or all about one",
     "theorems": "the installed theorems, or all about one",
-    "plugin": "the installed plugins and what is wrong with them",
+    "plugin": "list the installed plugins, check them, write a new one",
     "schema": "JSON Schema of architecture files or of reports",
 }
 DEBUG: Final = "GOVCHECK_DEBUG"

@@ -1,4 +1,4 @@
-"""``govcheck plugin list``: what is installed and what was set aside."""
+"""``govcheck plugin list|check|new``: what is installed, whether it is right, a new one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from govcheck_cli import common, output
+from govcheck_cli import common, output, plugin_check, plugin_new
 
 if TYPE_CHECKING:
     from govcheck.plugin.registry import Registry
@@ -21,6 +21,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--strict-plugins", action="store_true", help="exit with 3 if any plugin is broken"
     )
     listing.set_defaults(run=run)
+    plugin_check.arguments(actions.add_parser(
+        "check", help="try to break what a layer, a theorem or a whole plugin declares"
+    ))
+    plugin_new.arguments(actions.add_parser("new", help="write a distribution with one layer"))
 
 
 def run(options: argparse.Namespace) -> int:

@@ -29,7 +29,8 @@ class Effort:
         starts: number of searches from the best of them.
         steps: of each search.
         polish: steps of one more search, in the setting that came nearest to the bound.
-        crossed: every parameter set with every radius, rather than one radius for each.
+        crossed: on so many examples every parameter set comes with every radius, on the
+            others with one radius each.
         seed: of everything random.
     """
 
@@ -38,13 +39,13 @@ class Effort:
     starts: int
     steps: int
     polish: int
-    crossed: bool
+    crossed: int
     seed: int = 0
 
 
-QUICK: Final = Effort(2, 9, 1, 8, 15, False)
-STANDARD: Final = Effort(12, 12, 2, 20, 120, True)
-THOROUGH: Final = Effort(100, 30, 4, 60, 400, True)
+QUICK: Final = Effort(2, 9, 1, 8, 15, 0)
+STANDARD: Final = Effort(12, 12, 2, 20, 120, 2)
+THOROUGH: Final = Effort(100, 30, 4, 60, 400, 100)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +55,12 @@ class Case:
     Args:
         example: the layer, the shape of a sample, N, and values of symbols.
         effort: how hard to try.
+        index: which of the layer's examples it is.
     """
 
     example: Example
     effort: Effort = STANDARD
+    index: int = 0
 
     @property
     def layer(self) -> Layer:
@@ -106,13 +109,14 @@ class Case:
         from govcheck.numeric.places import Place
 
         bare = not self.layer.parameters(self.shape)
+        crossed = self.index < self.effort.crossed
         return [
             Place(self.example, s, self.effort.points, self.effort.seed + 10 * i)
-            for i, s in enumerate(settings(self.effort.crossed, bare=bare))
+            for i, s in enumerate(settings(crossed, bare=bare))
         ]
 
 
-def settings(crossed: bool, *, bare: bool) -> list[Setting]:
+def settings(crossed: bool, bare: bool) -> list[Setting]:
     """Input sets near the origin and far from it, with parameter sets of all three kinds."""
     from govcheck.numeric.places import Set, Setting
 

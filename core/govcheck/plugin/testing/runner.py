@@ -89,7 +89,7 @@ def checks_for(
         hint = "it takes none of the small shapes tried; override the class method examples()"
         yield BoundCheck(name, "examples", partial(_raise, CheckFailed(hint)))
         return
-    cases = [Case(e, effort) for e in found]
+    cases = [Case(e, effort, i) for i, e in enumerate(found)]
     for check in OF_CLASSES:
         yield BoundCheck(name, check_name(check), partial(check, cases[0]))
     labels: set[str] = set()
