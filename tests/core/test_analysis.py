@@ -121,5 +121,5 @@ def test_a_theorem_that_raises_is_a_warning():
 
 
 def test_data_that_does_not_fit_is_an_input_error():
-    with pytest.raises(InputError, match="64 numbers, but the network.s input"):
+    with pytest.raises(InputError, match="64 numbers, but the network"):
         gc.analyze(gc.loads(NET.replace("orthonormal: {{n: 3}}", "digits: {{}}").format(more="")))
