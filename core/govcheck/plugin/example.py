@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from govcheck.bounds.expr import Expr, as_expr, num
+from govcheck.bounds.expr import ONE, ZERO, Expr, as_expr, num
 from govcheck.plugin.guard import Raised, attempt
 from govcheck.plugin.layer import Layer
 
@@ -103,7 +103,8 @@ def _others(kind: Kind, first: Any) -> list[list[Any]]:
     match kind.tag:
         case "formula":
             # a size has to stay whole, a factor need not
-            return [[first * Fraction(3, 2), first + 1] if first else [num(1), num(2)]]
+            zero = first is None or first is ZERO
+            return [[ONE, num(2)] if zero else [first * Fraction(3, 2), first + 1]]
         case "int":
             return [[first + 1]]
         case "bool":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -100,11 +100,14 @@ class TheoremExample:
         architecture: text of an architecture file.
         violates: key of the one hypothesis that does not hold; empty if all hold.
         reading: which statement is decided.
+        measured: numbers that the network attains, by name of a conclusion that bounds them;
+            see `govcheck.numeric.network.extreme`.
     """
 
     architecture: str
     violates: str = ""
     reading: Reading = "as_corrected"
+    measured: Callable[[Analysis], Mapping[str, float]] | None = None
 
 
 class Theorem(ABC):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
@@ -10,6 +11,7 @@ from govcheck.bounds.expr import ONE, ZERO, Expr, absolute, minimum, mul, num, s
 from govcheck.bounds.walk import symbols_of
 from govcheck.plugin import (
     At,
+    Example,
     Layer,
     Parameter,
     Ref,
@@ -63,6 +65,17 @@ class Affine(Layer):
             raise ValueError("eps must be positive")
         if self.factor and self.weight != "spectral":
             raise ValueError(f"weight {self.weight} takes no factor; spectral does")
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        three, scale = num(3), num(-3) / 2
+        layers = (
+            cls(three, "spectral", False, scale, factor=True),
+            cls(three, "orthogonal", True, scale),
+            cls(three, "weight_norm", False, scale, num(1) / 2),
+            cls(three, bias=False, scale=scale),
+        )
+        return (*super().examples(), *(Example(layer, (3,), 3) for layer in layers))
 
     def shape(self, shape: Shape) -> Shape:
         if len(shape) != 1:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from govcheck.bounds.answer import v_add, v_mul, v_rss
-from govcheck.bounds.expr import ONE, ZERO, Expr, absolute, mul, sqrt
-from govcheck.plugin import At, Ref, Shape, ShapeError, Unknown, Value, Values, bound
+from govcheck.bounds.expr import ONE, ZERO, Expr, absolute, mul, num, sqrt
+from govcheck.plugin import At, Example, Ref, Shape, ShapeError, Unknown, Value, Values, bound
 from govcheck.plugin.activation import require_positive
 from govcheck_plugins.layers._normalised import LEMMA, Groups, Normalised, product
 
@@ -52,6 +53,13 @@ class BatchNorm(Normalised):
 
     def scale_shape(self, shape: Shape) -> Shape:
         return shape[:1]
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        fixed = cls(mode="eval", running_var=num(1) / 4, running_var_max=num(4), running_mean=ONE)
+        plain = replace(fixed, running_mean=ZERO, affine=False)
+        more = (fixed, replace(fixed, affine=False), plain)
+        return (*super().examples(), *(Example(layer, (3,), 2) for layer in more))
 
     def layout(self, at: At) -> Groups:
         size = product(at.samples, *at.shape[1:])
@@ -134,7 +142,7 @@ class BatchNorm(Normalised):
             return v_mul(self.largest_scale(at), self._steepest())
         return super().jacobian(at)
 
-    @bound("sigma_J", "lower", TABLE, tight="exact")
+    @bound("sigma_J", "lower", TABLE, tight="train; eval with running_var_max")
     def least_singular_value(self, at: At) -> Value:
         """Train: 0, as J is square and maps constants to 0. Eval: ``min|scale|/sqrt(...)``."""
         return self._flattest(at) if self.mode == "eval" else ZERO

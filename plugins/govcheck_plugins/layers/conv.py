@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from govcheck.bounds.answer import Unknown, v_add, v_best, v_mul, v_rss
 from govcheck.bounds.expr import ONE, ZERO, Expr, absolute, minimum, mul, num, sqrt
-from govcheck.plugin import At, Layer, Parameter, Ref, Shape, Value, Values, bound
+from govcheck.plugin import At, Example, Layer, Parameter, Ref, Shape, Value, Values, bound
 from govcheck_plugins.layers._conv_places import Line, channels, check_numbers, count
 from govcheck_plugins.layers._parameterisation import KINDS, Parameterisation, Spectral
 
@@ -85,6 +86,16 @@ class Conv(Layer):
             raise ValueError("eps must be positive")
         if self.factor and self.weight not in ("spectral", "operator"):
             raise ValueError(f"weight {self.weight} takes no factor; spectral and operator do")
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        two, three, scale = num(2), num(3), num(-3) / 2
+        layers = (
+            cls(two, two, weight="operator", factor=True, scale=scale),
+            cls(two, three, padding="same", groups=2, bias=False),
+            cls(two, three, 2, ONE, weight="weight_norm", eps=num(1) / 4),
+        )
+        return (*super().examples(), *(Example(layer, (2, 4)) for layer in layers))
 
     def _lines(self, shape: Shape) -> list[Line]:
         return [

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from govcheck.bounds.answer import v_mul
 from govcheck.bounds.expr import ONE, ZERO, Expr, num
-from govcheck.plugin import At, Layer, Ref, Unknown, Value, Values, bound
+from govcheck.plugin import At, Example, Layer, Ref, Unknown, Value, Values, bound
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,6 +38,11 @@ class Dropout(Layer):
             raise ValueError(f"rate must be at least 0 and less than 1, not {self.rate!r}")
         if self.seed < 0:
             raise ValueError(f"seed must be at least 0, not {self.seed}")
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        layers = (cls(rate, "train", seed) for rate, seed in ((HALF, 1), (HALF / 2, 2)))
+        return (*super().examples(), *(Example(layer, (2, 4)) for layer in layers))
 
     def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
         from govcheck.numeric.rearrange import FixedDropout

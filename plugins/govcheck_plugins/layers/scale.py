@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from govcheck.bounds.answer import v_mul
-from govcheck.bounds.expr import ONE, ZERO, Expr, absolute, mul
+from govcheck.bounds.expr import ONE, ZERO, Expr, absolute, mul, num
 from govcheck.bounds.walk import symbols_of
-from govcheck.plugin import At, Layer, Parameter, Ref, Shape, Value, Values, bound
+from govcheck.plugin import At, Example, Layer, Parameter, Ref, Shape, Value, Values, bound
 
 if TYPE_CHECKING:
     from flint import arb
@@ -33,6 +34,13 @@ class Scale(Layer):
     factor: Expr = ONE
     trainable: bool = False
     initial: Expr = ONE
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        found = super().examples()
+        if cls is not Scale:
+            return found
+        return (*found, *(Example(cls(num(-3) / 2, trained), (3,)) for trained in (False, True)))
 
     def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
         return (Parameter("factor", (), self.initial),) if self.trainable else ()

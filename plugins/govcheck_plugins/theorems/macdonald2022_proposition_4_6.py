@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from govcheck.analysis import Analysis
 from govcheck.bounds.answer import ComposedBound, Ref
 from govcheck.bounds.expr import let
-from govcheck.theorems.protocol import Reading, Theorem, Verdict
+from govcheck.theorems.protocol import Reading, Theorem, TheoremExample, Verdict
 from govcheck_plugins.theorems._residual import (
     branch_jacobians,
     contraction_hypothesis,
@@ -15,6 +16,18 @@ from govcheck_plugins.theorems._residual import (
     smallest_delta,
 )
 from govcheck_plugins.theorems._support import paper, show, sound, summarised
+
+_BLOCK = """
+govcheck: 1
+name: one block
+input: [2]
+layers:
+  - residual:
+      - affine: {{out: 2, weight: weight_norm, bias: false, scale: {scale}}}
+      - tanh
+data: {{sphere: {{n: 2}}}}
+domain: {{ball: 2}}
+"""
 
 
 class Proposition46(Theorem):
@@ -48,3 +61,16 @@ class Proposition46(Theorem):
         if delta is not None:
             applies = f"In every residual block {show(proven, 'sigma(Jf)', conclusions['delta'])}."
         return summarised(verdict, applies)
+
+    @classmethod
+    def examples(cls) -> Sequence[TheoremExample]:
+        return (
+            TheoremExample(_BLOCK.format(scale="1/2"), measured=_measured),
+            TheoremExample(_BLOCK.format(scale="2"), "contraction"),
+        )
+
+
+def _measured(analysis: Analysis) -> Mapping[str, float]:
+    from govcheck.numeric.network import extreme
+
+    return {"delta": extreme(analysis, "sigma_J")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
 from flint import arb
@@ -15,7 +16,7 @@ from govcheck.graph.ask import layer_constants
 from govcheck.graph.blocks import Leaf
 from govcheck.plugin import Isometry
 from govcheck.plugin.layer import At
-from govcheck.theorems.protocol import Hypothesis, Reading, Status, Theorem, Verdict
+from govcheck.theorems.protocol import Hypothesis, Reading, Status, Theorem, TheoremExample, Verdict
 from govcheck_plugins.layers.affine import Affine
 from govcheck_plugins.theorems._errata import errata
 from govcheck_plugins.theorems._support import (
@@ -33,6 +34,16 @@ FLOOR: Final = {
     "entrywise": "sigma(DP(w)) = min over entries of eps/(eps + w^2)^(3/2) > 0",
 }
 JUMPS: Final = {"torch_weight_norm": "a row of the weight", "spectral": "the weight"}
+
+
+_LAYER: Final = """
+govcheck: 1
+name: one layer
+input: [3]
+layers:
+  - {layer}
+data: {{{data}}}
+"""
 
 
 class Proposition47(Theorem):
@@ -71,6 +82,24 @@ class Proposition47(Theorem):
             bound = conclusions["sigma_D"]
             applies = f"For the first layer sigma(D) >= {written(bound.expr)}, {bound.note}."
         return summarised(verdict, applies)
+
+    @classmethod
+    def examples(cls) -> Sequence[TheoremExample]:
+        plain, data = "affine: {out: 2, bias: false}", "orthonormal: {n: 2}"
+        many = "sphere: {n: 5}"
+        single = "affine: {out: 2, weight: orthogonal, bias: false}"
+        return (
+            TheoremExample(_LAYER.format(layer=plain, data=data), measured=_measured),
+            TheoremExample(_LAYER.format(layer=plain, data=many), "data"),
+            TheoremExample(_LAYER.format(layer="tanh", data=data), "layer"),
+            TheoremExample(_LAYER.format(layer=single, data=data), "DP"),
+        )
+
+
+def _measured(analysis: Analysis) -> Mapping[str, float]:
+    from govcheck.numeric.network import extreme
+
+    return {"sigma_D": extreme(analysis, "sigma_D")}
 
 
 def _first(analysis: Analysis) -> Leaf | None:

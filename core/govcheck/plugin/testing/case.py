@@ -24,7 +24,8 @@ class Effort:
     """How hard the kit tries.
 
     Args:
-        examples: largest number of examples of a layer.
+        examples: largest number of examples of a layer; the first and the last are among
+            them.
         points: number of random points that are looked at before each search.
         starts: number of searches from the best of them.
         steps: of each search.

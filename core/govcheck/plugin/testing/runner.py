@@ -81,7 +81,7 @@ def checks_for(
     """
     name = layer.name
     try:
-        found = _examples(layer, examples)[: effort.examples]
+        found = _spread(_examples(layer, examples), effort.examples)
     except Exception as error:
         yield BoundCheck(name, "examples", partial(_raise, error))
         return
@@ -115,6 +115,14 @@ def _examples(layer: Subject, given: Sequence[Example] | None) -> list[Example]:
     if given is not None:
         return list(given)
     return list(layer.examples()) if isinstance(layer, type) else examples_of(layer)
+
+
+def _spread(found: list[Example], most: int) -> list[Example]:
+    """At most so many, from the first to the last at equal distances."""
+    if len(found) <= most:
+        return found
+    last = max(most - 1, 1)
+    return [found[i * (len(found) - 1) // last] for i in range(most)]
 
 
 def _raise(error: Exception) -> str:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from functools import partial
+from typing import TYPE_CHECKING
+
+from flint import arb
 
 from govcheck.plugin.inspection import fault
 from govcheck.plugin.registry import Registry, load_registry
 from govcheck.plugin.testing.records import CheckFailed, CheckSkipped, Record, record
 from govcheck.theorems.protocol import Theorem, TheoremExample, Verdict
+
+if TYPE_CHECKING:
+    from govcheck.analysis import Analysis
 
 
 def check_theorem(
@@ -59,13 +65,19 @@ def check_example(
 ) -> str:
     """A valid network is accepted; another is refused at the one hypothesis that fails.
 
+    Numbers that a valid network attains are held against the conclusions.
+
     Args:
         theorem: the class.
         example: the network and the hypothesis it violates.
         registry: the plugins to read it with.
         keys: the theorem's hypotheses are added here.
     """
-    verdict = _decide(theorem, example, registry)
+    import govcheck
+
+    arch = govcheck.loads(example.architecture, registry=registry)
+    analysis = govcheck.analyze(arch, registry=registry)
+    verdict = theorem().decide(analysis, example.reading)
     keys.update(h.key for h in verdict.hypotheses)
     failing = [h.key for h in verdict.hypotheses if not h.holds]
     if not example.violates:
@@ -74,7 +86,8 @@ def check_example(
                               f"{verdict.summary}")
         if not verdict.conclusions:
             raise CheckFailed("a valid network gets no conclusion")
-        return "applies: " + ", ".join(verdict.conclusions)
+        found = _hold_against(verdict, analysis, example)
+        return f"applies: {', '.join(verdict.conclusions)}" + (f"; {found}" if found else "")
     if failing != [example.violates]:
         place = f"refused at {', '.join(failing)}" if failing else "accepted"
         raise CheckFailed(f"a network that violates {example.violates} alone is {place}")
@@ -84,11 +97,23 @@ def check_example(
     return f"{hypothesis.status}: {hypothesis.evidence}"
 
 
-def _decide(theorem: type[Theorem], example: TheoremExample, registry: Registry) -> Verdict:
-    import govcheck
-
-    arch = govcheck.loads(example.architecture, registry=registry)
-    return theorem().decide(govcheck.analyze(arch, registry=registry), example.reading)
+def _hold_against(verdict: Verdict, analysis: Analysis, example: TheoremExample) -> str:
+    shown = []
+    for name, found in (example.measured(analysis) if example.measured else {}).items():
+        if name not in verdict.conclusions:
+            raise CheckFailed(f"{name} is measured, and there is no such conclusion")
+        bound = verdict.conclusions[name]
+        value = analysis.value(bound)
+        if not isinstance(value, arb):
+            raise CheckFailed(f"{name} is measured, and the conclusion has no value")
+        lower = bound.sense == "lower"
+        limit = float(value.lower() if lower else value.upper())
+        slack = 1e-9 * abs(limit) + 1e-12
+        if found < limit - slack if lower else found > limit + slack:
+            raise CheckFailed(f"{name} is at {'least' if lower else 'most'} {limit:.10g} by the "
+                              f"theorem, and {found:.10g} is attained")
+        shown.append(f"{name} {found:.4g} against {limit:.4g}")
+    return ", ".join(shown)
 
 
 def _coverage(examples: list[TheoremExample], keys: set[str]) -> str:
