@@ -33,7 +33,7 @@ class Slope:
     distance: float
 
 
-def steepest(g: Map, a: Tensor, b: Tensor, halvings: int = 18) -> Slope:
+def steepest(g: Map, a: Tensor, b: Tensor, halvings: int = 14) -> Slope:
     """Halve a segment again and again, keeping the steeper half.
 
     One half is at least as steep as the whole, so that the slope grows without bound towards

@@ -171,7 +171,8 @@ def check_differences(case: Case) -> str:
             if not limits:
                 continue
             label = min(limits, key=lambda k: limits[k])
-            slope = steepest_of(place.f, quantity, place.pool[:6])
+            points = place.pool[: case.effort.points // 2]
+            slope = steepest_of(place.f, quantity, points)
             if slope.value - slope.error > limits[label] * (1 + 1e-6) + 1e-9:
                 raise CheckFailed(
                     f"{label} claims that {quantity} is at most {limits[label]:.6g}, and over a "

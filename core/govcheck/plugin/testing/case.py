@@ -44,7 +44,7 @@ class Effort:
     seed: int = 0
 
 
-QUICK: Final = Effort(2, 9, 1, 8, 15, 0)
+QUICK: Final = Effort(2, 8, 1, 6, 12, 0)
 STANDARD: Final = Effort(12, 12, 2, 20, 120, 2)
 THOROUGH: Final = Effort(100, 30, 4, 60, 400, 100)
 
