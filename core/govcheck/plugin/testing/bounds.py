@@ -42,6 +42,7 @@ def quantities(case: Case) -> list[str]:
 def check_bound(case: Case, quantity: str) -> str:
     """No search crosses a bound, and one that is claimed to be exact is nearly met."""
     best: dict[str, float] = {}
+    trivial: dict[str, None] = {}
     reasons: dict[str, None] = {}
     nearest: tuple[float, Place, dict[str, float]] | None = None
     for place in case.places:
@@ -49,10 +50,13 @@ def check_bound(case: Case, quantity: str) -> str:
         if not claims:
             continue
         found = _search(case, place, quantity, claims)
+        if found is None:
+            trivial |= dict.fromkeys(label.partition(" ")[0] for label in claims)
+            continue
         near = _compare(quantity, claims, found, place, best)
         if found and (nearest is None or near > nearest[0]):
             nearest = near, place, claims
-    if not best:
+    if not best and not trivial:
         raise CheckSkipped("unknown everywhere: " + "; ".join(reasons))
     if nearest is not None:
         _, place, claims = nearest
@@ -63,7 +67,8 @@ def check_bound(case: Case, quantity: str) -> str:
                 f"{attribute} is declared tight ({spec.tight}), and the search finds only "
                 f"{best[attribute]:.2g} of it"
             )
-    return ", ".join(f"{a}: {b:.1%} found" for a, b in best.items())
+    shown = [f"{a}: {b:.1%} found" for a, b in best.items()]
+    return ", ".join(shown + [f"{a}: 0, nothing to attack" for a in trivial if a not in best])
 
 
 def _compare(
@@ -114,13 +119,15 @@ def _speaks_symbols(case: Case) -> bool:
     return True
 
 
-def _search(case: Case, place: Place, quantity: str, claims: dict[str, float]) -> float:
-    if quantity in OF_PARAMETERS and not place.f.size:
-        return 0.0
+def _search(
+    case: Case, place: Place, quantity: str, claims: dict[str, float]
+) -> float | None:
+    """What the search finds; None where a lower bound says nothing."""
     if sense_of(quantity) == "lower" and not any(claims.values()) and not any(
         _exact(spec.tight) for _, spec in methods(case, quantity)
     ):
-        # nothing is below 0
+        return None
+    if quantity in OF_PARAMETERS and not place.f.size:
         return 0.0
     if quantity == "sigma_skip" and place.at(case.shape, as_expr(1)).features is not as_expr(
         math.prod(case.sizes(case.layer.shape(case.shape)))

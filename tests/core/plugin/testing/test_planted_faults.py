@@ -213,6 +213,19 @@ def test_an_exception_of_the_layer_is_a_failure_with_its_text(skip, changed, fai
     assert "KeyError" in failed(records)["bound_J"]
 
 
+def test_a_norm_of_a_parameter_that_does_not_exist(wave, changed, failed):
+    wrong = changed(wave, jacobian=lambda self, at: at.norm("wieght", "max"))
+    found = failed(check_layer(wrong, effort=replace(STANDARD, examples=1, points=2, steps=1,
+                                                     starts=1, polish=1)))
+    assert "norm of wieght, which the layer does not have" in found["bound_J"]
+
+
+def test_a_lower_bound_of_0_is_not_reported_as_met(wave):
+    (record,) = (r for r in check_layer(wave, effort=replace(QUICK, examples=1))
+                 if r.check == "bound_sigma_J")
+    assert record.message == "least: 0, nothing to attack"
+
+
 def test_wrong_shape(skip, changed):
     wrong = changed(skip, shape=lambda self, shape: (*shape[:-1], shape[-1] + 1))
     assert run(wrong, "shape").keys() == {"shape"}
