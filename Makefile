@@ -11,10 +11,10 @@ demo: $(STAMP)
 	$(BIN)/govcheck analyze examples/weight_normalised_resnet.yaml
 
 test: lint
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 -m "not slow"
 
 test-all: lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 8
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
