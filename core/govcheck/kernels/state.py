@@ -42,6 +42,14 @@ class Tangent:
     factor: Expr = ONE
     random: bool = False
 
+    def with_values(self, values: Array) -> Tangent:
+        """Another Gram matrix with the same factor."""
+        return Tangent(values, self.factor, self.random)
+
+    def times(self, factor: Expr) -> Tangent:
+        """The factor multiplied by another."""
+        return Tangent(self.values, self.factor * factor, self.random)
+
 
 Tangents = Mapping[str, "Tangent | Unknown"]
 
@@ -73,6 +81,8 @@ class Context:
         limits: limits of formulas.
         deviation: standard deviation of the entries of a weight matrix with this fan-in.
         wanted: which parameters' tangents are followed, by name ``node.parameter``.
+        key: name under which a parameter's tangent is followed: its own, or one shared by
+            parameters of which only the sum is wanted.
         note: told the error of every expectation.
         seen: told the units before each random matrix and what it makes of them, by node.
         refine: the expectations at the resolution of this walk.
@@ -86,6 +96,7 @@ class Context:
     note: Callable[[DualError], None]
     seen: Callable[[str, KernelState, Pairs], None]
     refine: Callable[[Dual], Dual]
+    key: Callable[[str], str] = str
 
     def values(self, e: ExprLike) -> float:
         """Value of a formula of the layer's settings, which may not contain a width."""
@@ -170,16 +181,17 @@ class KernelState:
             return a if patch is None else patch(a, moments.pixels)
 
         tangents = {
-            name: t if isinstance(t, Unknown) else replace(t, values=fold(t.values))
+            name: t if isinstance(t, Unknown) else t.with_values(fold(t.values))
             for name, t in self._tangents(ctx, weights, gain).items()
         }
         made = moments.each(fold, 0 if self.flat else moments.pixels)
         ctx.seen(ctx.node, self, made)
         own = f"{ctx.node}.{weight}"
         if ctx.wanted(own):
-            tangents[own] = settled(ctx, Tangent(made.cross, power(std, -2)))
-        if bias and ctx.wanted(f"{ctx.node}.bias"):
-            tangents[f"{ctx.node}.bias"] = Tangent(np.ones_like(made.cross))
+            collect(ctx, tangents, own, settled(ctx, Tangent(made.cross, power(std, -2))))
+        own = f"{ctx.node}.bias"
+        if bias and ctx.wanted(own):
+            collect(ctx, tangents, own, Tangent(np.ones_like(made.cross)))
         zero = (np.zeros(1), np.zeros(1))
         return KernelState(units, ((Source(made, zero, True, tangents), ONE),))
 
@@ -190,12 +202,12 @@ class KernelState:
         total: dict[str, Tangent | Unknown] = {}
         for (source, _), w in zip(self.terms, weights, strict=True):
             for name, t in source.tangents.items():
-                if not isinstance(t, Unknown):
-                    t = replace(t, values=t.values * (w * w))
+                if not isinstance(t, Unknown) and w * w != 1:
+                    t = t.with_values(t.values * (w * w))
                 total[name] = t if name not in total else added(ctx, total[name], t)
         for name, t in self.extra.items():
             if not isinstance(t, Unknown):
-                t = settled(ctx, replace(t, factor=t.factor * gain**2))
+                t = settled(ctx, t.times(gain**2))
             # where a source has this tangent too, it came through a matrix of its own
             total[name] = t if name not in total else added(ctx, total[name], t)
         return total
@@ -227,7 +239,7 @@ class KernelState:
             slope = dual.expect(1, *moments.triple)
             worst[0] = worst[0].worst(slope.error)
             tangents = {
-                name: t if isinstance(t, Unknown) else replace(t, values=t.values * slope.values)
+                name: t if isinstance(t, Unknown) else t.with_values(t.values * slope.values)
                 for name, t in before.items()
             }
         ctx.note(worst[0])
@@ -235,12 +247,16 @@ class KernelState:
         return KernelState(self.units, ((Source(outer, mean, False, tangents), ONE),))
 
     def scaled(
-        self, ctx: Context, factor: Expr, *, trained: str | None = None
+        self, ctx: Context, factor: Expr, *, trained: str | None = None, initial: Expr = ONE
     ) -> KernelState:
-        """``factor a x`` with a = 1 at first; `trained` is the name of a, if it is trained."""
-        terms = tuple((s, c * factor) for s, c in self.terms)
+        """``factor a x``; `trained` is the name of a, if it is trained, and `initial` its start.
+
+        An untrained a is 1.
+        """
+        whole = factor if trained is None else factor * initial
+        terms = tuple((s, c * whole) for s, c in self.terms)
         extra: dict[str, Tangent | Unknown] = {
-            name: t if isinstance(t, Unknown) else replace(t, factor=t.factor * factor**2)
+            name: t if isinstance(t, Unknown) else replace(t, factor=t.factor * whole**2)
             for name, t in self.extra.items()
         }
         scaled = replace(self, terms=terms, extra=extra)
@@ -312,7 +328,7 @@ def _pooled(source: Source, mean: Callable[[Array], Array]) -> Source:
 
 
 def _pooled_tangent(t: Tangent | Unknown, mean: Callable[[Array], Array]) -> Tangent | Unknown:
-    return t if isinstance(t, Unknown) else replace(t, values=mean(t.values))
+    return t if isinstance(t, Unknown) else t.with_values(mean(t.values))
 
 
 def settled(ctx: Context, t: Tangent) -> Tangent:
@@ -323,18 +339,27 @@ def settled(ctx: Context, t: Tangent) -> Tangent:
         value = ctx.limits.limit(t.factor, "a tangent")
     except NoKernelError:
         return t
-    return replace(t, values=t.values * value, factor=ONE)
+    return Tangent(t.values * value, ONE, t.random)
+
+
+def collect(ctx: Context, tangents: dict[str, Tangent | Unknown], name: str, t: Tangent) -> None:
+    """Add a parameter's tangent to those of a source, with others if only a sum is wanted."""
+    # a block whose factor is not settled may have no limit, and must not take others with it
+    key = ctx.key(name) if t.factor is ONE and not t.random else name
+    tangents[key] = t if key not in tangents else added(ctx, tangents[key], t)
 
 
 def added(ctx: Context, a: Tangent | Unknown, b: Tangent | Unknown) -> Tangent | Unknown:
     """Tangent of the sum of two vectors whose derivatives are uncorrelated."""
     if isinstance(a, Unknown) or isinstance(b, Unknown):
         return a if isinstance(a, Unknown) else b
+    if a.factor is b.factor:
+        return Tangent(a.values + b.values, a.factor, a.random or b.random)
     try:
         ratio = ctx.limits.limit(b.factor / a.factor, "a tangent, relative to another,")
     except NoKernelError as error:
         return error.unknown
-    return replace(a, values=a.values + ratio * b.values, random=a.random or b.random)
+    return Tangent(a.values + ratio * b.values, a.factor, a.random or b.random)
 
 
 def data_state(units: Expr, moments: Pairs) -> KernelState:

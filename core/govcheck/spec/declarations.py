@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from govcheck.bounds.evaluate import EvaluationError, evaluate
 from govcheck.bounds.expr import Expr, sym
-from govcheck.spec.formula import parse_formula
+from govcheck.spec.formula import Normalisation, parse_formula
 from govcheck.spec.names import reserved, shown, suggest
 from govcheck.spec.reading import kind_of, mapping, name
 from govcheck.spec.scope import Scope
@@ -17,7 +17,11 @@ RADIUS = "R"
 
 
 def read_symbols(
-    at: Node | None, domain: Node | None, overrides: Mapping[str, str], problems: Problems
+    at: Node | None,
+    domain: Node | None,
+    overrides: Mapping[str, str],
+    problems: Problems,
+    normalisation: Normalisation | None = None,
 ) -> Scope:
     """Declared symbols with their values.
 
@@ -26,6 +30,7 @@ def read_symbols(
         domain: the value of the key ``domain``; a bare ``around_init`` declares R.
         overrides: formulas by symbol name, from the command line.
         problems: where problems go.
+        normalisation: what ``c_sigma(NAME)`` means in formulas.
     """
     values: dict[str, Expr | None] = {}
     if at is not None and not (isinstance(at, ScalarNode) and at.null):
@@ -33,7 +38,7 @@ def read_symbols(
         for key, (key_at, value_at) in (given or {}).items():
             values[key] = None
             if _acceptable(key_at, problems):
-                values[key] = _value(key, value_at, problems)
+                values[key] = _value(key, value_at, problems, normalisation)
     if isinstance(domain, ScalarNode) and domain.text == "around_init":
         values.setdefault(RADIUS, None)
     for key, text in overrides.items():
@@ -43,7 +48,7 @@ def read_symbols(
                                suggest(key, values, "symbols"))
             continue
         try:
-            values[key] = _constant(text)
+            values[key] = _constant(text, normalisation)
         except FormulaError as error:
             problems.elsewhere(error.code, f"{error.message}, at character {error.offset + 1} of "
                                f"{shown(text)}", where, error.hint)
@@ -55,7 +60,7 @@ def read_symbols(
         symbols[key] = sym(key, meaning, nonneg=nonneg)
         if value is not None:
             known[symbols[key]] = value
-    return Scope(problems, symbols, known)
+    return Scope(problems, symbols, known, normalisation)
 
 
 def _acceptable(at: ScalarNode, problems: Problems) -> bool:
@@ -68,7 +73,9 @@ def _acceptable(at: ScalarNode, problems: Problems) -> bool:
     return not taken
 
 
-def _value(key: str, at: Node, problems: Problems) -> Expr | None:
+def _value(
+    key: str, at: Node, problems: Problems, normalisation: Normalisation | None
+) -> Expr | None:
     if isinstance(at, ScalarNode) and at.null:
         return None
     if not isinstance(at, ScalarNode):
@@ -76,17 +83,17 @@ def _value(key: str, at: Node, problems: Problems) -> Expr | None:
                      "write a constant such as 1/10, or null for a free symbol")
         return None
     try:
-        return _constant(at.text)
+        return _constant(at.text, normalisation)
     except FormulaError as error:
         problems.add(error.code, f"symbol {shown(key)}: {error.message}", at, error.hint,
                      error.offset)
     return None
 
 
-def _constant(text: str) -> Expr:
+def _constant(text: str, normalisation: Normalisation | None) -> Expr:
     """A formula without symbols that has a finite value."""
     try:
-        value = parse_formula(text, {})
+        value = parse_formula(text, {}, normalisation)
         ball = evaluate(value, {})
     except FormulaError as error:
         if error.code == "undeclared-symbol":

@@ -6,9 +6,11 @@ import types
 from collections.abc import Mapping
 from pathlib import Path
 
+from govcheck.bounds.answer import Value
 from govcheck.graph.architecture import Architecture, DomainSpec, InitSpec
 from govcheck.plugin.layer import Shape
 from govcheck.spec.declarations import read_symbols
+from govcheck.spec.formula import Normalisation
 from govcheck.spec.lookup import Lookup
 from govcheck.spec.network import Network
 from govcheck.spec.outline import outline
@@ -18,9 +20,9 @@ from govcheck.spec.settings import (
     read_init,
     read_plugin,
     read_theorems,
-    read_train,
 )
 from govcheck.spec.source import check_text, read_text
+from govcheck.spec.training import read_train
 from govcheck.spec.tree import ListNode, MapNode, Node, Problems, ScalarNode, parse
 
 FORMAT = 1
@@ -76,7 +78,8 @@ def _read(
             problems.add("missing-key", f"the file needs the key {key!r}", root,
                          f"write {sample}")
     _check_version(values.get("govcheck"), problems)
-    scope = read_symbols(values.get("symbols"), values.get("domain"), overrides, problems)
+    scope = read_symbols(values.get("symbols"), values.get("domain"), overrides, problems,
+                         _normalisation(registry))
     context = Context(problems, scope, registry)
     if "name" in values:
         title = word(values["name"], problems, "name", "a title") or title
@@ -92,7 +95,7 @@ def _read(
                            "data: {digits: {n: 32}}")
     if "theorems" in values:
         theorems = read_theorems(values["theorems"], context)
-    init = read_init(values["init"], context) if "init" in values else InitSpec()
+    init = read_init(values["init"], context, network.by_node) if "init" in values else InitSpec()
     domain = DomainSpec()
     if "domain" in values:
         domain = read_domain(values["domain"], context, network.by_node)
@@ -105,6 +108,15 @@ def _read(
         output=output, cost=cost, data=data, init=init, domain=domain, theorems=theorems,
         train=train,
     )
+
+
+def _normalisation(registry: Lookup) -> Normalisation:
+    def find(name: str) -> Value:
+        from govcheck.kernels.normalisation import by_name
+
+        return by_name(registry.layers)(name)
+
+    return find
 
 
 def _check_version(at: Node | None, problems: Problems) -> None:

@@ -5,14 +5,16 @@
     sign    = {"+" | "-"} power
     power   = atom [("^" | "**") sign]
     atom    = number | symbol | "pi" | "e" | function "(" sum {"," sum} ")" | "(" sum ")"
+            | "c_sigma" "(" activation ")"
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Final
 
+from govcheck.bounds.answer import Unknown, Value
 from govcheck.bounds.evaluate import EvaluationError, evaluate
 from govcheck.bounds.expr import (
     PI,
@@ -28,25 +30,38 @@ from govcheck.bounds.expr import (
     power,
 )
 from govcheck.bounds.walk import symbols_of
-from govcheck.spec.names import FUNCTIONS, SAMPLES, shown, suggest
+from govcheck.spec.names import FUNCTIONS, NORMALISATION, SAMPLES, shown, suggest
 from govcheck.spec.tokens import FormulaError, Token, tokens
+
+Normalisation = Callable[[str], Value]
 
 MAX_DEPTH: Final = 50
 MAX_BITS: Final = 16_384
 MAX_POWER: Final = 10**6
 
 
-def parse_formula(text: str, symbols: Mapping[str, Expr]) -> Expr:
+def parse_formula(
+    text: str, symbols: Mapping[str, Expr], normalisation: Normalisation | None = None
+) -> Expr:
     """Read a formula in the given symbols; numbers are exact.
+
+    Args:
+        text: the formula.
+        symbols: by name.
+        normalisation: gives ``c_sigma(NAME)`` for the name of an activation and raises KeyError
+            for others; without it formulas do not have this constant.
 
     Raises:
         FormulaError: with the offset of the first thing wrong.
     """
-    return _Parser(text, symbols).whole()
+    return _Parser(text, symbols, normalisation).whole()
 
 
 class _Parser:
-    def __init__(self, text: str, symbols: Mapping[str, Expr]) -> None:
+    def __init__(
+        self, text: str, symbols: Mapping[str, Expr], normalisation: Normalisation | None
+    ) -> None:
+        self.normalisation = normalisation
         self.words = tokens(text)
         self.next = 0
         self.symbols = symbols
@@ -176,6 +191,8 @@ class _Parser:
 
     def call(self, word: Token) -> Expr:
         name = word.text
+        if name == NORMALISATION and name not in self.symbols and self.normalisation is not None:
+            return self.normalised(self.normalisation)
         if name not in FUNCTIONS:
             if name in self.symbols or name in ("pi", "e"):
                 raise FormulaError("formula", f"an operator is missing after {shown(name)}",
@@ -195,6 +212,27 @@ class _Parser:
         if name == "log" and (_sign(args[0]) < 0 or _may_vanish(args[0])):
             raise FormulaError("not-real", "logarithm of a number that is not positive", inside)
         return function(name, args[0])
+
+    def normalised(self, find: Normalisation) -> Expr:
+        """The name of an activation in parentheses."""
+        opening, word = self.take(), self.take()
+        if word.kind != "name":
+            raise FormulaError("formula", f"{NORMALISATION} takes the name of an activation",
+                               word.offset, f"write {NORMALISATION}(tanh)")
+        try:
+            found = find(word.text)
+        except KeyError:
+            raise FormulaError("formula", f"there is no activation {shown(word.text)}",
+                               word.offset, f"write {NORMALISATION}(tanh)") from None
+        if isinstance(found, Unknown):
+            raise FormulaError("no-value", found.reason, word.offset,
+                               "write its value as a number")
+        if self.word.kind == "end":
+            raise FormulaError("formula", "this '(' is not closed", opening.offset)
+        if self.word.text != ")":
+            raise self.unexpected()
+        self.take()
+        return found
 
     def arguments(self, opening: Token, *, single: bool) -> list[Expr]:
         self.deeper(opening.offset)

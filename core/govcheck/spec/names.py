@@ -10,6 +10,7 @@ from typing import Final
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 MAX_NAME: Final = 64
 FUNCTIONS: Final = ("sqrt", "exp", "log", "abs", "min", "max")
+NORMALISATION: Final = "c_sigma"
 CONSTANTS: Final = ("pi", "e")
 SAMPLES: Final = "N"
 DATA_NORMS: Final = ("X_F", "X_2", "X_max", "sigma_X", "sigma_X1", "Y_F")

@@ -9,7 +9,7 @@ from flint import arb
 from govcheck.bounds.evaluate import evaluate, free_symbols
 from govcheck.bounds.expr import Expr
 from govcheck.spec.exact import exact
-from govcheck.spec.formula import parse_formula
+from govcheck.spec.formula import Normalisation, parse_formula
 from govcheck.spec.names import shown
 from govcheck.spec.tokens import FormulaError
 from govcheck.spec.tree import ListNode, MapNode, Node, Problems
@@ -22,11 +22,17 @@ class Scope:
         problems: where problems of formulas go.
         symbols: symbols by name.
         values: formulas without symbols, for those with a value.
+        normalisation: what ``c_sigma(NAME)`` means, see `parse_formula`.
     """
 
     def __init__(
-        self, problems: Problems, symbols: dict[str, Expr], values: dict[Expr, Expr]
+        self,
+        problems: Problems,
+        symbols: dict[str, Expr],
+        values: dict[Expr, Expr],
+        normalisation: Normalisation | None = None,
     ) -> None:
+        self.normalisation = normalisation
         self.problems = problems
         self.symbols = symbols
         self.values = values
@@ -56,7 +62,7 @@ class Scope:
         if known is not None:
             return known
         try:
-            read = parse_formula(at.text, self.symbols)
+            read = parse_formula(at.text, self.symbols, self.normalisation)
         except FormulaError as error:
             self.problems.add(error.code, f"{what}: {error.message}", at, error.hint, error.offset)
             return None

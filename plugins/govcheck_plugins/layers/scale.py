@@ -52,7 +52,9 @@ class Scale(Layer):
         return ScaleMap(values(self.factor), first)
 
     def kernel_step(self, state: KernelState, ctx: Context) -> KernelState:
-        return state.scaled(ctx, self.factor, trained="factor" if self.trainable else None)
+        if not self.trainable:
+            return state.scaled(ctx, self.factor)
+        return state.scaled(ctx, self.factor, trained="factor", initial=self.initial)
 
     def parameter_norm(
         self,
