@@ -22,13 +22,32 @@ class DomainSpec:
     mark: Mark = NOWHERE
 
 
+InitMethod = Literal["normal", "lecun", "he", "torch", "zero"]
+
+
+@dataclass(frozen=True)
+class LayerInit:
+    """How the weights of one layer are drawn; `zero` makes every parameter of it 0."""
+
+    method: InitMethod
+    std: Expr | None = None
+
+
 @dataclass(frozen=True)
 class InitSpec:
-    """How weights are drawn: entries from a normal distribution, scaled by fan-in or not."""
+    """How weights are drawn: entries from a normal distribution, scaled by fan-in or not.
 
-    method: Literal["normal", "lecun", "he", "torch", "zero"] = "normal"
+    Args:
+        method: for every layer that `at` does not name.
+        std: standard deviation, with the method ``normal``.
+        seed: of all random streams.
+        at: by node name.
+    """
+
+    method: InitMethod = "normal"
     std: Expr | None = None
     seed: int = 0
+    at: dict[str, LayerInit] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

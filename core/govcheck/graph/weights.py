@@ -208,11 +208,13 @@ def initial_weights(
     of entries that belong to one output, the product of all dimensions after the first.
     Vectors called ``bias`` are 0, or as the weights with ``torch``. Parameters called
     ``factor`` or ``scale`` that are no matrices are 1, all other vectors and numbers 0.
-    A parameter with an initial value of its own has that in every entry.
+    A parameter with an initial value of its own has that in every entry. A layer named in
+    ``init.at`` follows what is said there; ``zero`` there makes every parameter 0, also those
+    with an initial value of their own.
 
     Args:
         placed: all layers, each copy in a repeat by itself.
-        values: a ball for each symbol in the shapes and in ``init.std``.
+        values: a ball for each symbol in the shapes and in standard deviations.
         init: method, seed and standard deviation.
 
     Returns:
@@ -223,6 +225,7 @@ def initial_weights(
             standard deviation with a method that has its own.
     """
     std, problems = _settings(init, values)
+    own = {node: (i.method, _std(i.method, i.std, values, problems)) for node, i in init.at.items()}
     weights: Weights = {}
     entries = 0
     for place in placed:
@@ -262,42 +265,54 @@ def initial_weights(
         for name, shape in shapes.items():
             if problems:
                 continue
-            if name in given:
+            method, deviation = own.get(place.leaf or place.node, (init.method, std))
+            if method == "zero" and (place.leaf or place.node) in own:
+                weights[place.node, name] = np.zeros(shape)
+            elif name in given:
                 weights[place.node, name] = np.full(shape, given[name])
             else:
                 draw = _stream(init.seed, place.node, name)
-                weights[place.node, name] = _draw(draw, name, shape, fan, init.method, std)
+                weights[place.node, name] = _draw(draw, name, shape, fan, method, deviation)
     if problems:
         raise InputError(problems)
     return weights
 
 
 def _settings(init: InitSpec, values: Mapping[Expr, arb]) -> tuple[float, list[Problem]]:
-    problems = []
+    problems: list[Problem] = []
     if init.seed < 0:
         problems.append(
             Problem("init-seed", f"the seed {init.seed} is negative", "init", "choose 0 or more")
         )
-    std = 1.0
-    if init.std is not None and init.method != "normal":
+    std = _std(init.method, init.std, values, problems)
+    return std, problems
+
+
+def _std(
+    method: str, formula: Expr | None, values: Mapping[Expr, arb], problems: list[Problem]
+) -> float:
+    if formula is None:
+        return 1.0
+    if method != "normal":
         problems.append(
             Problem(
                 "init-std",
-                f"the method {init.method} has its own standard deviation",
+                f"the method {method} has its own standard deviation",
                 "init",
                 "remove `std`, or choose the method normal",
             )
         )
-    elif init.std is not None:
-        try:
-            std = float(evaluate(init.std, values).mid())
-        except EvaluationError as error:
-            problems.append(Problem("init-std", f"std has no value: {error}", "init"))
-        if not 0 <= std < float("inf"):
-            problems.append(
-                Problem("init-std", f"std is {std}", "init", "choose a number that is at least 0")
-            )
-    return std, problems
+        return 1.0
+    std = 1.0
+    try:
+        std = float(evaluate(formula, values).mid())
+    except EvaluationError as error:
+        problems.append(Problem("init-std", f"std has no value: {error}", "init"))
+    if not 0 <= std < float("inf"):
+        problems.append(
+            Problem("init-std", f"std is {std}", "init", "choose a number that is at least 0")
+        )
+    return std
 
 
 def _shape(parameter: Parameter, node: str, values: Mapping[Expr, arb]) -> tuple[int, ...]:

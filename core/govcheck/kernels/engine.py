@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import Final
 
 from flint import arb
@@ -25,6 +26,9 @@ from govcheck.plugin.layer import Shape
 MAX_COPIES: Final = 10_000
 
 Wanted = Callable[[str], bool]
+
+SUM: Final = "sum of others"
+"""Name of the block that holds the blocks which were not asked for by themselves."""
 
 
 @dataclass(eq=False)
@@ -60,6 +64,11 @@ class Network:
     arch: Architecture
     values: Mapping[Expr, arb]
     widths: frozenset[Expr]
+
+    @cached_property
+    def limits(self) -> Limits:
+        """Limits of formulas, kept from one walk to the next."""
+        return Limits(self.values, self.widths)
 
     @property
     def pixels(self) -> int:
@@ -109,6 +118,7 @@ def run(
     wanted: Wanted = lambda name: True,
     refined: bool = False,
     progress: Callable[[str], None] | None = None,
+    single: Wanted | None = None,
 ) -> Pass:
     """Walk the network.
 
@@ -118,12 +128,14 @@ def run(
         wanted: which parameters' blocks are computed, by name.
         refined: evaluate Gaussian expectations at a higher resolution.
         progress: told the name of each layer before its step.
+        single: which of the blocks are wanted by themselves, all by default. Others may be
+            found added up, under the name `SUM`.
 
     Raises:
         NoKernelError: if there is no limiting kernel, with the layer at which it is lost.
     """
     units = net.arch.input[0] if moments.pixels else mul(*net.arch.input)
-    walk = _Walk(net, wanted, refined, progress)
+    walk = _Walk(net, wanted, refined, progress, single)
     place = walk.chain(net.arch.body, _Place(data_state(units, moments), net.arch.input), (), True)
     walk.finish(place.state)
     return walk.found
@@ -142,10 +154,12 @@ class _Walk:
         wanted: Wanted,
         refined: bool,
         progress: Callable[[str], None] | None,
+        single: Wanted | None,
     ) -> None:
         self.net, self.wanted, self.refined = net, wanted, refined
         self.progress = progress
-        self.limits = Limits(net.values, net.widths)
+        self.single = single
+        self.limits = net.limits
         self.found = Pass()
 
     def chain(self, body: Chain, start: _Place, copy: tuple[int, ...], alone: bool) -> _Place:
@@ -229,8 +243,12 @@ class _Walk:
 
     def context(self, node: str, shape: Shape) -> Context:
         return Context(
-            node, shape, self.limits, self.deviation, self.ask, self.note, self.seen, self.refine
+            node, shape, self.limits, self.deviation, self.ask, self.note, self.seen, self.refine,
+            self.key,
         )
+
+    def key(self, name: str) -> str:
+        return name if self.single is None or self.single(name) else SUM
 
     def refine(self, dual: Dual) -> Dual:
         return dual.refined() if self.refined else dual
@@ -247,6 +265,8 @@ class _Walk:
     def deviation(self, fan: Expr) -> Expr:
         """Standard deviation of the entries of a weight matrix."""
         init = self.net.arch.init
+        if init.at:
+            raise NoKernelError.because("some layers have an initialisation of their own")
         match init.method:
             case "normal":
                 return ONE if init.std is None else init.std

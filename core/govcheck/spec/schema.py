@@ -16,7 +16,8 @@ from govcheck.spec.names import (
     NAME,
     RESERVED,
 )
-from govcheck.spec.settings import DOMAINS, INIT_METHODS, TRAIN_METHODS
+from govcheck.spec.settings import DOMAINS, INIT_METHODS
+from govcheck.spec.training import DTYPES, METHODS, SCHEDULES, STEP_SIZES, STOPS
 
 Schema = dict[str, Any]
 
@@ -168,10 +169,17 @@ def _theorems(known: Mapping[str, type[Any]]) -> Schema:
 
 
 def _init() -> Schema:
-    seed = {"seed": _kind(Kind("int"))}
-    keys = {m: _or_null(_object({**seed, **({"std": _FORMULA} if m == "normal" else {})}, []), True)
-            for m in INIT_METHODS}
-    return {"anyOf": [{"enum": list(INIT_METHODS)}, _one_key(keys)]}
+    def keyed(extra: Schema) -> Schema:
+        std = {"std": _FORMULA}
+        keys = {
+            m: _or_null(_object({**extra, **(std if m == "normal" else {})}, []), True)
+            for m in INIT_METHODS
+        }
+        return {"anyOf": [{"enum": list(INIT_METHODS)}, _one_key(keys)]}
+
+    at = {"type": "object", "additionalProperties": keyed({}),
+          "description": "layers with an initialisation of their own; zero: every parameter 0"}
+    return keyed({"seed": _kind(Kind("int")), "at": at})
 
 
 def _domain() -> Schema:
@@ -184,14 +192,24 @@ def _domain() -> Schema:
 
 def _train() -> Schema:
     count = _kind(Kind("int"))
+    settings: Schema = {
+        "cosine": _or_null(_object({"final": _FORMULA}, []), True),
+        "step": _object({"every": count, "factor": _FORMULA}, ["every", "factor"]),
+    }
+    bare = [s for s in SCHEDULES if s != "step"]
     return _object(
         {
-            "method": {"enum": list(TRAIN_METHODS)},
+            "method": {"enum": list(METHODS)},
             "steps": count,
             "seed": count,
-            "step_size": _FORMULA,
+            "step_size": {"anyOf": [{"enum": list(STEP_SIZES)}, _FORMULA]},
+            "batch": count,
             "momentum": _FORMULA,
+            "nesterov": {"type": "boolean"},
             "weight_decay": _FORMULA,
+            "schedule": {"anyOf": [{"enum": bare}, _one_key(settings)]},
+            "stop": _object(dict.fromkeys(STOPS, _FORMULA), []),
+            "dtype": {"enum": list(DTYPES)},
         },
         [],
     )

@@ -1,12 +1,18 @@
-"""What a file says besides the network: cost, data, init, domain, theorems, train."""
+"""What a file says besides the network: cost, data, init, domain, theorems."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 from govcheck.bounds.expr import Expr, sym
-from govcheck.graph.architecture import DomainSpec, InitSpec, TheoremRequest
+from govcheck.graph.architecture import (
+    DomainSpec,
+    InitMethod,
+    InitSpec,
+    LayerInit,
+    TheoremRequest,
+)
 from govcheck.spec.declarations import RADIUS
 from govcheck.spec.fields import instance
 from govcheck.spec.names import shown, suggest
@@ -28,8 +34,6 @@ T = TypeVar("T")
 
 DOMAINS = ("everything", "ball", "around_init")
 INIT_METHODS = ("normal", "lecun", "he", "torch", "zero")
-TRAIN_METHODS = ("gd", "sgd")
-TRAIN_KEYS = ("method", "steps", "step_size", "seed", "momentum", "weight_decay")
 
 
 def read_plugin(
@@ -47,28 +51,64 @@ def read_plugin(
     return instance(known[key.text], key, given, context)
 
 
-def read_init(at: Node, context: Context) -> InitSpec:
+def read_init(at: Node, context: Context, by_node: Mapping[str, Draft]) -> InitSpec:
     """How weights are drawn."""
     problems = context.problems
     picked = named_choice(at, problems, "init", "init: {normal: {std: 1/sqrt(m), seed: 0}}")
     if picked is None:
         return InitSpec()
     key, given = picked
+    only(given, ("std", "seed", "at"), problems, "init")
     method = choice(key, problems, "init", INIT_METHODS)
-    only(given, ("std", "seed"), problems, "init")
-    std = None
-    if "std" in given:
-        std = context.scope.formula(given["std"][1], "std")
-        if method not in (None, "normal"):
-            problems.add("wrong-value", f"std is given by the method {method} itself",
-                         given["std"][0], "leave std out, or write init: {normal: {std: …}}")
-        if std is not None and context.scope.definitely_below(std, 0):
-            problems.add("wrong-value", "std is negative", given["std"][1],
-                         "a standard deviation is at least 0")
+    std = _std(given, method, context)
     seed = integer(given["seed"][1], context, "seed", least=0) if "seed" in given else 0
-    return InitSpec(
-        cast(Literal["normal", "lecun", "he", "torch", "zero"], method or "normal"), std, seed or 0
-    )
+    own = _own_inits(given["at"][1], context, by_node) if "at" in given else {}
+    return InitSpec(cast(InitMethod, method or "normal"), std, seed or 0, own)
+
+
+def _std(given: Entries, method: str | None, context: Context) -> Expr | None:
+    if "std" not in given:
+        return None
+    key, value = given["std"]
+    std = context.scope.formula(value, "std")
+    if method not in (None, "normal"):
+        context.problems.add("wrong-value", f"std is given by the method {method} itself", key,
+                             "leave std out, or write init: {normal: {std: …}}")
+    if std is not None and context.scope.definitely_below(std, 0):
+        context.problems.add("wrong-value", "std is negative", value,
+                             "a standard deviation is at least 0")
+    return std
+
+
+def _own_inits(
+    at: Node, context: Context, by_node: Mapping[str, Draft]
+) -> dict[str, LayerInit]:
+    """Methods by layer name: ``{id: zero}`` or ``{id: {normal: {std: 1/10}}}``."""
+    problems = context.problems
+    own = {}
+    for key, (key_at, value) in (mapping(at, problems, "at", "at: {id: zero}") or {}).items():
+        picked = named_choice(value, problems, f"init of {shown(key)}", f"at: {{{key}: zero}}")
+        if not _is_layer(key, key_at, context, by_node, "name layers, whose parameters are drawn"):
+            continue
+        if picked is None:
+            continue
+        method = choice(picked[0], problems, f"init of {shown(key)}", INIT_METHODS)
+        only(picked[1], ("std",), problems, f"init of {shown(key)}")
+        std = _std(picked[1], method, context)
+        own[key] = LayerInit(cast(InitMethod, method or "normal"), std)
+    return own
+
+
+def _is_layer(
+    key: str, key_at: Node, context: Context, by_node: Mapping[str, Draft], hint: str
+) -> bool:
+    leaves = [n for n, d in by_node.items() if d.kind in context.registry.layers]
+    if key in by_node and key not in leaves:
+        context.problems.add("wrong-value", f"{key} is a {by_node[key].kind} block", key_at, hint)
+    elif key not in by_node:
+        context.problems.add("unknown-key", f"there is no step {shown(key)}", key_at,
+                             suggest(key, leaves, "layers"))
+    return key in leaves
 
 
 def read_domain(at: Node, context: Context, by_node: Mapping[str, Draft]) -> DomainSpec:
@@ -116,17 +156,11 @@ def read_domain(at: Node, context: Context, by_node: Mapping[str, Draft]) -> Dom
 
 def _radii(at: Node, context: Context, by_node: Mapping[str, Draft]) -> dict[str, Expr]:
     given = mapping(at, context.problems, "at", "at: {id: R1}")
-    leaves = [n for n, d in by_node.items() if d.kind in context.registry.layers]
     radii = {}
     for key, (key_at, value) in (given or {}).items():
         radius = _radius(value, f"radius at {shown(key)}", context)
-        if key in by_node and key not in leaves:
-            context.problems.add("wrong-value", f"{key} is a {by_node[key].kind} block", key_at,
-                                 "name layers, whose parameters have a radius")
-        elif key not in by_node:
-            context.problems.add("unknown-key", f"there is no step {shown(key)}", key_at,
-                                 suggest(key, leaves, "layers"))
-        elif radius is not None:
+        hint = "name layers, whose parameters have a radius"
+        if _is_layer(key, key_at, context, by_node, hint) and radius is not None:
             radii[key] = radius
     return radii
 
@@ -178,35 +212,3 @@ def _options(given: Entries, context: Context) -> dict[str, Expr]:
         if read is not None:
             options[key] = read
     return options
-
-
-def read_train(at: Node, context: Context) -> dict[str, Any]:
-    """Settings for training."""
-    problems = context.problems
-    given = mapping(at, problems, "train", "train: {method: gd, steps: 500}")
-    if given is None:
-        return {}
-    only(given, TRAIN_KEYS, problems, "train")
-    found: dict[str, Any] = {}
-    for key, (_, value) in given.items():
-        if key == "method":
-            found[key] = choice(value, problems, key, TRAIN_METHODS)
-        elif key in ("steps", "seed"):
-            found[key] = integer(value, context, key, least=0)
-        elif key in TRAIN_KEYS:
-            found[key] = _rate(key, value, context)
-    return found
-
-
-def _rate(key: str, at: Node, context: Context) -> Expr | None:
-    value = context.scope.formula(at, key)
-    if value is None:
-        return None
-    scope = context.scope
-    if key == "step_size" and scope.definitely_below(value, 0, or_equal=True):
-        context.problems.add("wrong-value", "step_size is not positive", at, "write a positive one")
-    elif scope.definitely_below(value, 0):
-        context.problems.add("wrong-value", f"{key} is negative", at, "write 0 or more")
-    elif key == "momentum" and scope.definitely_below(1 - value, 0, or_equal=True):
-        context.problems.add("wrong-value", "momentum is 1 or more", at, "write less than 1")
-    return value
