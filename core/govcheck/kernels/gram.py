@@ -29,6 +29,9 @@ TILE: Final = 512
 EQUAL: Final = 1e-13
 """Relative spread of squared norms up to which they are the same number, rounded."""
 
+PROBES: Final = 8
+"""Rows of which entries are looked at to tell what a matrix is made from."""
+
 SUMMARIES: Final = ("last", "ntk", "output")
 
 
@@ -137,6 +140,13 @@ class Job:
             return True
         return "last" in self.names and name == self._last
 
+    def _single(self, name: str) -> bool:
+        last = "last" in self.names and name == self._last
+        return last or any(n == f"block:{name}" for n in self.names)
+
+    def _run(self, pairs: Pairs, refined: bool) -> dict[str, Array]:
+        return self._collect(run(self.net, pairs, self._wanted, refined, single=self._single))
+
     @property
     def _last(self) -> str:
         return f"{self.probe.order[-2]}.weight" if len(self.probe.order) > 1 else ""
@@ -161,7 +171,7 @@ class Job:
         """Entries of a block of the matrices, from the inputs themselves."""
         pairs = self._pairs(rows, columns)
         shape = pairs.cross.shape[:2]
-        found = self._collect(run(self.net, pairs, self._wanted, refined))
+        found = self._run(pairs, refined)
         return {n: _plain(a, shape) for n, a in found.items()}
 
     def prepare(self) -> None:
@@ -174,9 +184,7 @@ class Job:
         def curves(refined: bool) -> Callable[[Array], Mapping[str, Array]]:
             def at(rho: Array) -> Mapping[str, Array]:
                 one = np.full(1, norm)
-                found = self._collect(
-                    run(self.net, Pairs(one, norm * rho, one), self._wanted, refined)
-                )
+                found = self._run(Pairs(one, norm * rho, one), refined)
                 return {n: np.array(np.broadcast_to(a, rho.shape)) for n, a in found.items()}
 
             return at
@@ -250,20 +258,44 @@ class Job:
         found = run(self.net, Pairs(q, q, q), lambda name: False).means
         return {n: np.array(np.broadcast_to(a, q.shape)) for n, a in found.items()}
 
-    def save(self, name: str, path: str | Path, progress: Progress | None = None) -> Array:
-        """Write one matrix to a ``.npy`` file, taking up an interrupted run.
+    def stored(self, name: str, path: str | Path) -> Stored:
+        """Where one matrix is written to, with what an interrupted run left there.
 
         Raises:
-            InputError: if the file cannot be written.
             KeyError: if there is no such matrix.
         """
         if self.names != [name]:
             raise KeyError(self.lost[name].reason if name in self.lost else name)
         digest = hashlib.sha256(np.ascontiguousarray(self.x).tobytes())
-        digest.update(repr((self.net.arch.body, name)).encode())
-        digest.update(self.entries(slice(0, 1), slice(0, min(self.n, 64)))[name].tobytes())
-        stored = Stored(Path(path), self.n, digest.hexdigest(), self.tile)
-        return stored.write(name, self.entries, progress)
+        digest.update(f"{name} {np.__version__}".encode())
+        # some entries, to the last bit, tell the network and the machine's arithmetic
+        for i in np.unique(np.linspace(0, self.n - 1, PROBES).astype(int)).tolist():
+            columns = slice(i, min(self.n, i + 64))
+            digest.update(self.entries(slice(i, i + 1), columns)[name].tobytes())
+        return Stored(Path(path), self.n, digest.hexdigest(), self.tile)
+
+    def save(
+        self,
+        name: str,
+        path: str | Path,
+        progress: Progress | None = None,
+        *,
+        restart: bool = False,
+    ) -> Array:
+        """Write one matrix to a ``.npy`` file, taking up an interrupted run.
+
+        Args:
+            name: of the matrix.
+            path: the file; it appears when it is complete, see `Stored`.
+            progress: told how many tiles of how many are done.
+            restart: throw away what an interrupted run left.
+
+        Raises:
+            InputError: if the file cannot be written.
+            KeyError: if there is no such matrix.
+        """
+        stored = self.stored(name, path)
+        return stored.write(name, self.entries, progress, restart=restart)
 
 
 def _plain(a: Array, shape: tuple[int, ...]) -> Array:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -68,10 +69,13 @@ def fill(
 
 @dataclass
 class Stored:
-    """A matrix in a ``.npy`` file, with a note beside it of how far it is written.
+    """A matrix in a ``.npy`` file that appears under its name when it is complete.
+
+    Until then it is in ``<path>.part``, with a note in ``<path>.part.json`` of how many tiles
+    are written. A run that was killed loses what it did since the last note.
 
     Args:
-        path: the file; the note is ``<path>.part``.
+        path: the file.
         n: number of rows.
         key: what the matrix is made from; work is taken up only where the key is the same.
         size: of a tile.
@@ -83,57 +87,100 @@ class Stored:
     size: int
 
     @property
+    def part(self) -> Path:
+        """Where the matrix is until it is complete."""
+        return self.path.with_name(self.path.name + ".part")
+
+    @property
     def note(self) -> Path:
         """Where the progress is noted."""
-        return self.path.with_name(self.path.name + ".part")
+        return self.path.with_name(self.path.name + ".part.json")
 
     def finished(self) -> int:
         """Number of tiles that an earlier run left."""
         try:
             state = json.loads(self.note.read_text())
             fits = state["key"] == self.key and state["size"] == self.size
-            return int(state["tiles"]) if fits and self.path.exists() else 0
+            count = int(state["tiles"])
+            if not fits or not 0 < count <= len(list(tiles(self.n, self.size))):
+                return 0
+            found = np.lib.format.open_memmap(self.part, mode="r")
         except (OSError, ValueError, KeyError, TypeError):
             return 0
+        same = found.shape == (self.n, self.n) and found.dtype == np.float64
+        return count if same and not np.isfortran(found) else 0
 
-    def write(self, name: str, tile: TileFunction, progress: Progress | None = None) -> Array:
+    def write(
+        self,
+        name: str,
+        tile: TileFunction,
+        progress: Progress | None = None,
+        *,
+        restart: bool = False,
+    ) -> Array:
         """Write the file, from where an earlier run stopped; the result is mapped from disk.
+
+        Args:
+            name: of the matrix.
+            tile: its entries.
+            progress: told how many tiles of how many are done.
+            restart: throw away what an earlier run left.
 
         Raises:
             InputError: if the file cannot be written.
         """
-        done = self.finished()
+        done = 0 if restart else self.finished()
         try:
-            matrix = np.lib.format.open_memmap(
-                self.path,
-                mode="r+" if done else "w+",
-                dtype=np.float64,
-                shape=(self.n, self.n),
-            )
+            matrix = self._open(fresh=done == 0)
         except (OSError, ValueError) as error:
-            raise InputError(
-                Problem("kernel-file", f"the kernel cannot be written: {error}", str(self.path))
-            ) from None
-        last = time.monotonic()
+            raise self._failed(error) from None
+        count, last = done, time.monotonic()
 
-        def written(count: int) -> None:
-            nonlocal last
+        def written(finished: int) -> None:
+            nonlocal count, last
+            count = finished
             if time.monotonic() - last > FLUSH_SECONDS:
-                self._keep(matrix.flush, count)
+                self._keep(matrix, count)
                 last = time.monotonic()
 
         try:
             fill({name: matrix}, tile, self.size, progress, done, written)
         except KeyboardInterrupt:
-            matrix.flush()
+            self._keep(matrix, count)
             raise
-        matrix.flush()
-        self.note.unlink(missing_ok=True)
+        try:
+            matrix.flush()
+            self.part.replace(self.path)
+            self.note.unlink(missing_ok=True)
+            result: Array = np.load(self.path, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise self._failed(error) from None
+        return result
+
+    def _open(self, fresh: bool) -> np.memmap[tuple[int, int], np.dtype[np.float64]]:
+        if fresh:
+            self.note.unlink(missing_ok=True)
+            self._room()
+        matrix: np.memmap[tuple[int, int], np.dtype[np.float64]] = np.lib.format.open_memmap(
+            self.part, mode="w+" if fresh else "r+", dtype=np.float64, shape=(self.n, self.n)
+        )
         return matrix
 
-    def _keep(self, flush: Callable[[], None], count: int) -> None:
-        flush()
+    def _room(self) -> None:
+        # a mapped file on a full disk kills the process where it is written to
+        self.part.unlink(missing_ok=True)
+        need, free = 8 * self.n**2 + 4096, shutil.disk_usage(self.path.absolute().parent).free
+        if need > free:
+            raise OSError(f"it takes {need / 2**20:.4g} MiB and {free / 2**20:.4g} MiB are free")
+
+    def _keep(self, matrix: np.memmap[Any, Any], count: int) -> None:
+        matrix.flush()
         state = {"key": self.key, "size": self.size, "tiles": count}
         fresh = self.note.with_name(self.note.name + ".new")
         fresh.write_text(json.dumps(state))
         fresh.replace(self.note)
+
+    def _failed(self, error: Exception) -> InputError:
+        return InputError(
+            Problem("kernel-file", f"the kernel cannot be written: {error}", str(self.path))
+        )

@@ -141,7 +141,7 @@ def test_files_are_written_and_mapped(tmp_path, fc):
     assert np.array_equal(np.load(path), written)
     assert np.array_equal(written, limiting_kernels(arch, x, ("last",), tile=16)["last"])
     assert steps[-1] == (10, 10) and len(steps) == 10
-    assert not path.with_name("k.npy.part").exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["k.npy"]
 
 
 def test_an_interrupted_run_is_taken_up(tmp_path, fc, monkeypatch):
@@ -155,7 +155,8 @@ def test_an_interrupted_run_is_taken_up(tmp_path, fc, monkeypatch):
 
     with pytest.raises(KeyboardInterrupt):
         Job(arch, x, ("last",), tile=16).save("last", path, stop)
-    assert json.loads((tmp_path / "k.npy.part").read_text())["tiles"] == 6
+    assert json.loads((tmp_path / "k.npy.part.json").read_text())["tiles"] == 6
+    assert not path.exists()
     steps = []
     again = Job(arch, x, ("last",), tile=16).save("last", path, lambda d, of: steps.append(d))
     assert steps == [7, 8, 9, 10]
