@@ -18,18 +18,17 @@ from govcheck.kernels.dual import EPS, SNAP, Array
 
 Curves = Callable[[Array], Mapping[str, Array]]
 
-DEGREES: Final = (8, 16, 32, 64, 128, 256, 512)
-TARGET: Final = 16 * EPS
-ENOUGH: Final = 48
-"""Up to this degree a polynomial in the correlation is taken without trying the angle."""
+LOWEST: Final = 8
+FIRST: Final = 64
+LAST: Final = 512
+"""Degrees of interpolants: the lowest, that of the first walk over the network, the highest."""
 
-ANGLE_COST: Final = 12
+TARGET: Final = 16 * EPS
+
+ANGLE_COST: Final = 4
 """An arc cosine takes about as long as this many degrees of a polynomial."""
 
-STEEPEST: Final = 64.0
-"""How much larger than the values monomial coefficients may be."""
-
-CHUNK: Final = 1 << 13
+CHUNK: Final = 1 << 14
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,25 +66,19 @@ class CorrelationMap:
         wanted = self.names if names is None else tuple(names)
         flat = rho.reshape(-1)
         results = {n: flat if len(wanted) == 1 else np.empty_like(flat) for n in wanted}
-        plans = [self._plan(n) for n in wanted]
-        spare = np.empty((3, min(CHUNK, flat.size)))
+        series = _Series(self.chebyshev[[self.names.index(n) for n in wanted]], flat.size)
         for start in range(0, flat.size, CHUNK):
             part = flat[start : start + CHUNK]
-            ones = part >= 1 - SNAP
-            repeated = ones if ones.any() else None
-            t = self._scaled(part, spare[0, : part.size])
-            for name, (coefficients, monomial) in zip(wanted, plans, strict=True):
+            ones = part >= 1 - SNAP if part.max() >= 1 - SNAP else None
+            found = series(self._scale(part, series.variable(part.size)))
+            for name, values in zip(wanted, found, strict=True):
                 out = results[name][start : start + CHUNK]
-                work = spare[1:, : part.size]
-                if monomial:
-                    _horner(coefficients, t, out)
-                else:
-                    _clenshaw(coefficients, t, out, work)
-                if repeated is not None:
-                    out[repeated] = self.at_one[name]
+                out[...] = values
+                if ones is not None:
+                    out[ones] = self.at_one[name]
         return {n: a.reshape(rho.shape) for n, a in results.items()}
 
-    def _scaled(self, rho: Array, t: Array) -> Array:
+    def _scale(self, rho: Array, t: Array) -> Array:
         middle, half = (self.high + self.low) / 2, (self.high - self.low) / 2
         if half == 0:
             t.fill(0.0)
@@ -99,36 +92,68 @@ class CorrelationMap:
         t *= 1 / half
         return np.clip(t, -1.0, 1.0, out=t)
 
-    def _plan(self, name: str) -> tuple[list[float], bool]:
-        """Coefficients with trailing zeros cut off, and whether they are of powers."""
-        own = self.chebyshev[self.names.index(name)]
-        monomial = np.polynomial.chebyshev.cheb2poly(own)
-        if np.abs(monomial).sum() <= STEEPEST * np.abs(own).max():
-            return monomial.tolist(), True
-        return own.tolist(), False
 
+class _Series:
+    """Chebyshev series in blocks of m terms, most of the work in one matrix product.
 
-def _horner(coefficients: list[float], t: Array, out: Array) -> None:
-    out.fill(coefficients[-1])
-    for c in coefficients[-2::-1]:
-        out *= t
-        out += c
+    ``sum_k c_k T_k(t) = sum_j T_j(s) q_j(t)`` with ``s = T_m(t)`` and q_j of degree below m,
+    because ``T_j(T_m) = T_jm`` and ``T_{jm+i} = 2 T_jm T_i - T_{jm-i}``. The outer sum is
+    Clenshaw's recurrence in s.
 
+    Args:
+        chebyshev: coefficients, one row for each series.
+        size: number of places that it will be evaluated at.
+    """
 
-def _clenshaw(coefficients: list[float], t: Array, out: Array, work: Array) -> None:
-    now, before = work
-    now.fill(0.0)
-    before.fill(0.0)
-    twice = t * 2
-    for c in coefficients[:0:-1]:
-        np.multiply(twice, now, out=out)
-        out -= before
-        out += c
-        before[...] = now
-        now[...] = out
-    np.multiply(t, now, out=out)
-    out -= before
-    out += coefficients[0]
+    def __init__(self, chebyshev: Array, size: int) -> None:
+        self.rows, count = chebyshev.shape
+        # two passes over the places for each inner term, three for each block
+        self.m = m = max(1, min(count, round(math.sqrt(1.5 * self.rows * count))))
+        self.blocks = -(-count // m)
+        left = np.zeros((self.rows, self.blocks * m))
+        left[:, :count] = chebyshev
+        inner = np.zeros((self.blocks, self.rows, m))
+        for j in range(self.blocks - 1, 0, -1):
+            top = left[:, j * m : (j + 1) * m]
+            inner[j] = 2 * top
+            inner[j, :, 0] = top[:, 0]
+            left[:, (j - 1) * m + 1 : j * m] -= top[:, :0:-1]
+        inner[0] = left[:, :m]
+        self.inner = inner.reshape(-1, m)
+        size = min(size, CHUNK)
+        self.terms = np.empty((m + 1, size))
+        self.parts = np.empty((len(self.inner), size))
+        self.spare = np.empty((self.rows, size))
+
+    def variable(self, size: int) -> Array:
+        """Where the places go."""
+        return self.terms[1, :size]
+
+    def __call__(self, t: Array) -> Array:
+        """One row for each series.
+
+        Args:
+            t: in [-1, 1]; what `variable` gave.
+        """
+        size, m = t.size, self.m
+        terms = self.terms[:, :size]
+        terms[0] = 1.0
+        double = self.spare[0, :size]
+        np.add(t, t, out=double)
+        for i in range(2, m + 1):
+            np.multiply(double, terms[i - 1], out=terms[i])
+            terms[i] -= terms[i - 2]
+        parts = np.matmul(self.inner, terms[:m], out=self.parts[:, :size])
+        parts = parts.reshape(self.blocks, self.rows, size)
+        if self.blocks == 1:
+            return parts[0]
+        spare, s = self.spare[:, :size], terms[m]
+        double = np.add(s, s, out=terms[0])
+        for j in range(self.blocks - 2, -1, -1):
+            parts[j] += np.multiply(double if j else s, parts[j + 1], out=spare)
+            if j + 2 < self.blocks:
+                parts[j] -= parts[j + 2]
+        return parts[0]
 
 
 def correlation_map(curves: Curves, finer: Curves, low: float, high: float) -> CorrelationMap:
@@ -140,15 +165,22 @@ def correlation_map(curves: Curves, finer: Curves, low: float, high: float) -> C
         low, high: range of the correlations; pairs of correlation 1 need not be in it.
     """
     low, high = max(-1.0, low), min(1.0, max(low, high))
-    one = {n: float(v[0]) for n, v in curves(np.ones(1)).items()}
-    plain = _fit(curves, low, high, False, ENOUGH)
-    if plain.degree > ENOUGH or not plain.converged:
-        angle = _fit(curves, low, high, True, DEGREES[-1])
-        if not plain.converged and not angle.converged:
-            plain = _fit(curves, low, high, False, DEGREES[-1])
-        best = min(plain, angle, key=lambda f: (not f.converged, f.cost))
-    else:
-        best = plain
+    # correlation 1 and the nodes of both variables in one walk over the network
+    t = _nodes(FIRST)
+    places = np.concatenate(
+        [[1.0], _correlations(t, low, high, False), _correlations(t, low, high, True)]
+    )
+    values = curves(places)
+    names = tuple(values)
+    table = np.array([values[n] for n in names])
+    one = dict(zip(names, table[:, 0].tolist(), strict=True))
+    plain = _fitted(names, table[:, 1 : FIRST + 2], False)
+    angle = _fitted(names, table[:, FIRST + 2 :], True)
+    degree = 2 * FIRST
+    while not (plain.converged or angle.converged) and degree <= LAST:
+        plain, angle = (_fit(curves, low, high, a, degree) for a in (False, True))
+        degree *= 2
+    best = min(plain, angle, key=lambda f: (not f.converged, f.cost))
     ends = (math.acos(high), math.acos(low)) if best.angle else (low, high)
     found = CorrelationMap(best.names, best.chebyshev, *ends, best.angle, one, {})
     return CorrelationMap(
@@ -172,21 +204,31 @@ class _Fit:
         return self.degree + (ANGLE_COST if self.angle else 0)
 
 
-def _fit(curves: Curves, low: float, high: float, angle: bool, largest: int) -> _Fit:
-    for degree in DEGREES:
-        t = np.cos(np.pi * np.arange(degree + 1) / degree)
-        values = curves(_correlations(t, low, high, angle))
-        names = tuple(values)
-        c = _chebyshev(np.array([values[n] for n in names]))
+def _nodes(degree: int) -> Array:
+    nodes: Array = np.cos(np.pi * np.arange(degree + 1) / degree)
+    return nodes
+
+
+def _fit(curves: Curves, low: float, high: float, angle: bool, degree: int) -> _Fit:
+    values = curves(_correlations(_nodes(degree), low, high, angle))
+    return _fitted(tuple(values), np.array(list(values.values())), angle)
+
+
+def _fitted(names: tuple[str, ...], values: Array, angle: bool) -> _Fit:
+    """Interpolate values at the nodes, one row for each name, with as few of them as will do."""
+    degree = values.shape[1] - 1
+    own = min(degree, LOWEST)
+    while True:
+        c = _chebyshev(values[:, :: degree // own])
         scale = np.abs(c).max(axis=1, keepdims=True)
-        last = np.abs(c[:, -max(2, degree // 8) :]).max(axis=1, keepdims=True)
+        last = np.abs(c[:, -max(2, own // 8) :]).max(axis=1, keepdims=True)
         if (last <= TARGET * scale).all():
             kept = (np.abs(c) > TARGET / 8 * scale).any(axis=0)
             top = int(np.flatnonzero(kept).max(initial=0))
             return _Fit(names, c[:, : top + 1], angle, True)
-        if degree >= largest:
-            break
-    return _Fit(names, c, angle, False)
+        if own == degree:
+            return _Fit(names, c, angle, False)
+        own *= 2
 
 
 def _correlations(t: Array, low: float, high: float, angle: bool) -> Array:
@@ -215,9 +257,7 @@ def _differences(found: CorrelationMap, finer: Curves) -> dict[str, float]:
     else:
         rho = (found.low + found.high) / 2 + (found.high - found.low) / 2 * t
     truth = finer(np.append(rho, 1.0))
-    own = found.evaluate(rho.copy()) if len(found.names) > 1 else {
-        found.names[0]: found.evaluate(rho.copy())[found.names[0]]
-    }
+    own = found.evaluate(rho.copy())
     return {
         n: float(max(np.abs(own[n] - truth[n][:-1]).max(), abs(found.at_one[n] - truth[n][-1])))
         for n in found.names

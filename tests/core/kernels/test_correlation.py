@@ -9,7 +9,7 @@ import pytest
 
 from govcheck.errors import InputError
 from govcheck.kernels import tiles
-from govcheck.kernels.correlation import correlation_map
+from govcheck.kernels.correlation import CorrelationMap, correlation_map
 from govcheck.kernels.gram import Job, limiting_kernels
 
 
@@ -77,19 +77,19 @@ def test_several_functions_at_once():
     assert found.evaluate(rho.copy(), ("b",))["b"] == pytest.approx(rho**2, abs=1e-14)
 
 
-def test_clenshaw_where_powers_would_lose_digits(monkeypatch):
-    from govcheck.kernels import correlation
-
-    def f(rho):
-        return {"k": np.cos(25 * np.arccos(rho))}
-
-    found = correlation_map(f, f, -0.9, 0.9)
-    rho = np.linspace(-0.9, 0.9, 5000)
-    assert not found._plan("k")[1]
-    assert found.evaluate(rho.copy())["k"] == pytest.approx(f(rho)["k"], abs=2e-13)
-    monkeypatch.setattr(correlation, "STEEPEST", 1e30)
-    poor = np.abs(found.evaluate(rho.copy())["k"] - f(rho)["k"]).max()
-    assert poor > 1e-10
+@pytest.mark.parametrize("degree", [*range(8), 15, 16, 17, 40, 200])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_series_in_blocks(degree, rows):
+    """Every way to cut a series, and series that powers of t would lose all digits of."""
+    rng = np.random.default_rng(degree)
+    c = rng.standard_normal((rows, degree + 1))
+    t = np.append(rng.uniform(-1, 1, 20_000), [-1.0, 0.0, 1.0])
+    names = tuple("abc"[:rows])
+    found = CorrelationMap(names, c, -1.0, 1.0, False, dict.fromkeys(names, np.nan), {})
+    values = found.evaluate(np.minimum(t, 1 - 1e-14))
+    for name, own in zip(names, c, strict=True):
+        truth = np.polynomial.chebyshev.chebval(np.minimum(t, 1 - 1e-14), own)
+        assert np.abs(values[name] - truth).max() < 1e-14 * (degree + 4) ** 2
 
 
 @pytest.mark.parametrize("act", ["softplus", "tanh", "relu", "erf", "gelu"])
