@@ -1,4 +1,4 @@
-"""The conformance kit on every built-in layer."""
+"""The conformance kit on every built-in layer and theorem."""
 
 from dataclasses import replace
 from importlib.metadata import entry_points
@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from govcheck.plugin.registry import GROUP, load_registry
-from govcheck.plugin.testing import QUICK, STANDARD, check_layer
+from govcheck.plugin.testing import QUICK, STANDARD, check_layer, check_theorem
 
 torch.set_num_threads(1)
 
-LAYERS = load_registry([e for e in entry_points(group=GROUP) if e.dist.name == "govcheck"]).layers
+REGISTRY = load_registry([e for e in entry_points(group=GROUP) if e.dist.name == "govcheck"])
+LAYERS = REGISTRY.layers
 
 
 def faults(records):
@@ -24,6 +25,15 @@ def test_layer_conforms(name):
     assert not faults(records), "\n".join(faults(records))
     # nothing is skipped for want of examples
     assert sum(r.status == "passed" for r in records) >= 15
+
+
+@pytest.mark.parametrize("name", REGISTRY.theorems)
+def test_theorem_conforms(name):
+    """A conclusion is measured on a tiny valid network; each hypothesis is violated in turn."""
+    records = check_theorem(REGISTRY.theorems[name], registry=REGISTRY)
+    assert {r.status for r in records} == {"passed"}, "\n".join(faults(records))
+    (valid,) = (r for r in records if r.subject.endswith("example 0"))
+    assert " against " in valid.message
 
 
 @pytest.mark.slow

@@ -94,12 +94,15 @@ class Weights:
         radii: radii by layer name that override `radius`.
         spread: standard deviation of the entries at the start of the search where there is
             no radius.
+        entries: largest absolute entry of the parameters of a layer, by its name; only where
+            the balls are around 0.
     """
 
     radius: float | None = None
     centre: Tensor | None = None
     radii: Mapping[str, float] = field(default_factory=dict)
     spread: float = 1.0
+    entries: Mapping[str, float] = field(default_factory=dict)
 
     def balls(self, f: Function) -> list[tuple[Tensor, float]]:
         """Places in the flat vector and radius, for each constrained layer."""
@@ -121,6 +124,11 @@ class Weights:
             length = torch.linalg.vector_norm(away[places])
             if length > radius:
                 away[places] *= radius / length
+        # moves every entry towards 0, so that the balls still hold the result
+        for path, own in f.layers().items():
+            most = self.entries.get(path.rpartition(".")[2])
+            for place in own if most is not None else ():
+                away[place] = away[place].clamp(-most, most)
         return self.origin(f) + away
 
     def draw(self, f: Function, generator: torch.Generator) -> Tensor:
@@ -130,7 +138,7 @@ class Weights:
             share = min(1.0, 1.5 * float(torch.rand((), generator=generator)))
             step = unit(_normal((len(places),), generator))
             theta[places] = self.origin(f)[places] + share * radius * step
-        return theta
+        return self.project(f, theta) if self.entries else theta
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from flint import arb
+from torch import Tensor
 
 from govcheck.analysis import Analysis
 from govcheck.bounds.answer import sense_of
-from govcheck.bounds.domain import Ball, Everything
+from govcheck.bounds.domain import AroundInit, Ball, Everything
 from govcheck.bounds.expr import Expr
+from govcheck.graph.blocks import repeats
+from govcheck.graph.weights import initial_weights, placed_layers
 from govcheck.numeric.attack import Inputs, Weights, attack
 from govcheck.numeric.build import build
 from govcheck.numeric.derivatives import Function
 
 
 def extreme(
-    analysis: Analysis, quantity: str, *, starts: int = 4, steps: int = 40, seed: int = 0
+    analysis: Analysis,
+    quantity: str,
+    *,
+    starts: int = 4,
+    steps: int = 40,
+    seed: int = 0,
+    entries: Mapping[str, float] | None = None,
 ) -> float:
     """The value of a quantity that is farthest out, over the parameter set, at the data.
 
     Args:
-        analysis: of a network with data, on all parameters or on a ball around 0.
+        analysis: of a network with data, on a set as in `weights_of`.
         quantity: one of `govcheck.bounds.answer.CARRIED`.
         starts: number of searches.
         steps: of each.
         seed: of the starts.
+        entries: largest absolute entry of the parameters of a layer, by its name.
 
     Raises:
         ValueError: without data, or on another parameter set.
@@ -34,7 +46,7 @@ def extreme(
     f = Function(build(analysis.architecture))
     x = torch.as_tensor(analysis.data.dataset.x)
     inputs = Inputs(tuple(x.shape), max(float(torch.linalg.vector_norm(x)), 1e-300))
-    weights = _weights(analysis)
+    weights = weights_of(analysis, f, entries)
     generator = torch.Generator().manual_seed(seed)
     found = [
         attack(f, quantity, inputs, weights, starts=1, steps=steps, seed=seed + i,
@@ -44,14 +56,42 @@ def extreme(
     return min(found) if sense_of(quantity) == "lower" else max(found)
 
 
-def _weights(analysis: Analysis) -> Weights:
+def weights_of(
+    analysis: Analysis, f: Function, entries: Mapping[str, float] | None = None
+) -> Weights:
+    """The parameter set of an analysis, to search in.
+
+    Args:
+        analysis: on all parameters, on a ball around 0, or on one around initial weights.
+        f: the network.
+        entries: largest absolute entry of the parameters of a layer, by its name.
+
+    Raises:
+        ValueError: on another parameter set, or where a radius has no value.
+    """
+    most = dict(entries or {})
     match analysis.domain:
         case Everything():
-            return Weights()
-        case Ball(radius, radii):
+            return Weights(entries=most)
+        case Ball(radius, radii) | AroundInit(radius, radii):
             own = {node: _number(analysis, r) for node, r in radii.items()}
-            return Weights(_number(analysis, radius), radii=own)
+            centre = None if isinstance(analysis.domain, Ball) else _initial(analysis, f)
+            return Weights(_number(analysis, radius), centre, own, entries=most)
     raise ValueError(f"no search on {analysis.domain.describe()}")
+
+
+def _initial(analysis: Analysis, f: Function) -> Tensor:
+    """The weights that the architecture file asks for."""
+    arch = analysis.architecture
+    if any(True for _ in repeats(arch.body)):
+        raise ValueError("no search around the initial weights of repeated blocks")
+    placed = placed_layers(arch.body, analysis.shapes, analysis.env)
+    given = initial_weights(placed, analysis.env, arch.init)
+    theta = f.theta.clone()
+    for name, place in f.slices.items():
+        node, _, parameter = name.rpartition(".")
+        theta[place] = torch.as_tensor(given[node, parameter]).reshape(-1)
+    return theta
 
 
 def _number(analysis: Analysis, formula: Expr) -> float:

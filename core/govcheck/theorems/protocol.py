@@ -101,23 +101,29 @@ class TheoremExample:
         violates: key of the one hypothesis that does not hold; empty if all hold.
         reading: which statement is decided.
         measured: numbers that the network attains, by name of a conclusion that bounds them;
-            see `govcheck.numeric.network.extreme`.
+            see `govcheck.numeric.network.extreme` and `govcheck.numeric.loss.Loss`.
+        also: keys of those that fail with it, where no network violates it by itself.
     """
 
     architecture: str
     violates: str = ""
     reading: Reading = "as_corrected"
     measured: Callable[[Analysis], Mapping[str, float]] | None = None
+    also: tuple[str, ...] = ()
 
 
 class Theorem(ABC):
-    """A published statement that can be decided for a network."""
+    """A published statement that can be decided for a network.
+
+    ``never_fails`` says of hypotheses that no architecture file violates why that is so.
+    """
 
     name: ClassVar[str]
     api: ClassVar[int] = API_VERSION
     title: ClassVar[str]
     reference: ClassVar[Ref]
     readings: ClassVar[tuple[Reading, ...]] = ("as_corrected",)
+    never_fails: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def decide(self, analysis: Analysis, reading: Reading) -> Verdict:

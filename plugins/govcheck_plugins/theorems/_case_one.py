@@ -180,8 +180,9 @@ def confinement(case: CaseOne, ready: bool) -> Hypothesis:
     if case.impossible and ready:
         return Hypothesis("confined", statement, "symbolic", "refuted", case.impossible, (bound,))
     state = positive(case.analysis, bound.value)
-    # the other hypotheses make mu(R) positive for every finite R, with or without a value
-    if state is False:
+    # the other hypotheses make mu(R) positive for every finite R, with or without a value; where
+    # one of them fails, that says nothing about this one
+    if state is False and ready:
         return Hypothesis("confined", statement, "assumption", "unknown", shown, (bound,))
     return Hypothesis(
         "confined",

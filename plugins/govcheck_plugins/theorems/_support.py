@@ -113,6 +113,9 @@ def finite(analysis: Analysis, key: str, statement: str, name: str) -> Hypothesi
 NO_COST: Final = "the architecture names no cost"
 
 
+TRAJECTORY: Final = "it is proved on all parameters and assumed on other sets"
+
+
 def stays(analysis: Analysis) -> Hypothesis:
     """That gradient descent does not leave the parameter set of the analysis."""
     statement = "the trajectory of gradient descent stays in the parameter set S"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
 from govcheck.analysis import SAMPLES, Y_FROBENIUS, Analysis
@@ -10,7 +11,7 @@ from govcheck.bounds.expr import mul, sym
 from govcheck.plugin.cost import CostAt
 from govcheck.plugin.guard import ask
 from govcheck.report.numbers import outward
-from govcheck.theorems.protocol import Hypothesis, Reading, Status, Theorem, Verdict
+from govcheck.theorems.protocol import Hypothesis, Reading, Status, Theorem, TheoremExample, Verdict
 from govcheck_plugins.layers.affine import Affine
 from govcheck_plugins.theorems._errata import errata
 from govcheck_plugins.theorems._layers import layer_hypotheses
@@ -33,6 +34,19 @@ WRONG: Final = ("E4", "E5", "E10")
 PRINTED: Final = "the constants that the proof of Theorem 4.4 prints bound the derivatives"
 
 
+_NET: Final = """
+govcheck: 1
+name: two layers
+input: [2]
+layers:
+  - affine: {{out: 2, bias: false, weight: {weight}}}
+  - {activation}
+  - affine: {{out: 2, bias: {bias}, weight: weight_norm}}
+{cost}
+data: {{sphere: {{n: 2}}}}
+"""
+
+
 class Corollary43(Theorem):
     """Bounded and Lipschitz layers give a loss with Lipschitz gradient."""
 
@@ -40,6 +54,7 @@ class Corollary43(Theorem):
     title: ClassVar[str] = "Smoothness of the loss"
     reference: ClassVar[Ref] = paper("Prop 4.2 and Cor 4.3", *CONSTANTS)
     readings: ClassVar[tuple[Reading, ...]] = ("as_printed", "as_corrected")
+    never_fails: ClassVar[Mapping[str, str]] = {"data": "what is loaded is finite"}
 
     def decide(self, analysis: Analysis, reading: Reading) -> Verdict:
         proven = sound(analysis)
@@ -61,6 +76,27 @@ class Corollary43(Theorem):
         if "beta" in conclusions:
             applies += f" Its constant: {show(proven, 'beta', conclusions['beta'])}."
         return summarised(verdict, applies)
+
+    @classmethod
+    def examples(cls) -> Sequence[TheoremExample]:
+        def text(
+            weight: str = "weight_norm",
+            activation: str = "tanh",
+            bias: str = "false",
+            cost: str = "cost: square",
+        ) -> str:
+            return _NET.format(weight=weight, activation=activation, bias=bias, cost=cost)
+
+        lost = ("f_lipschitz", "Df_lipschitz", "Jf_lipschitz")
+        return (
+            TheoremExample(text(), measured=_measured),
+            TheoremExample(text(bias="true"), "f_bounded"),
+            TheoremExample(text(weight="plain"), "Jf_bounded", also=("f_bounded", "f_lipschitz")),
+            TheoremExample(text(weight="spectral"), "Df_bounded", also=lost),
+            TheoremExample(text(activation="relu"), "Jf_lipschitz"),
+            TheoremExample(text(cost=""), "cost_bounded", also=("cost_lipschitz",)),
+            TheoremExample(text(), "statement", "as_printed"),
+        )
 
     def _printed(self, analysis: Analysis, hypotheses: tuple[Hypothesis, ...]) -> Verdict:
         """The statement is right; the constants its proof prints for weight norm are not."""
@@ -98,6 +134,16 @@ class Corollary43(Theorem):
         return summarised(
             verdict, "The loss has a Lipschitz gradient; composed by sums of products (Lemma 8.1)."
         )
+
+
+def _measured(analysis: Analysis) -> Mapping[str, float]:
+    from govcheck.numeric.loss import Loss
+    from govcheck.numeric.network import extreme
+
+    loss = Loss(analysis)
+    found = {n: loss.extreme(n) for n in ("alpha", "lipschitz", "beta")}
+    found["eta"] = 1 / found["beta"]
+    return found | {n: extreme(analysis, n, starts=2, steps=20) for n in ("D", "tt")}
 
 
 def _cost(analysis: Analysis) -> tuple[Hypothesis, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
 from govcheck.analysis import Analysis, with_mode
 from govcheck.bounds.answer import Ref
 from govcheck.bounds.constants import Mode
 from govcheck.bounds.expr import ZERO
-from govcheck.theorems.protocol import Hypothesis, Reading, Status, Theorem, Verdict
+from govcheck.theorems.protocol import Hypothesis, Reading, Status, Theorem, TheoremExample, Verdict
 from govcheck_plugins.theorems._errata import errata
 from govcheck_plugins.theorems._support import (
     as_printed,
@@ -27,6 +28,20 @@ SUM: Final = Mode("printed sum", lemma81=True, printed=True)
 """Everything that is known about the data, layers and sums as printed."""
 
 
+_NET: Final = """
+govcheck: 1
+name: two layers
+input: [2]
+layers:
+  - affine: {{out: 2, bias: false, weight: entrywise}}
+  - residual:
+      - affine: {{out: 2, bias: false, weight: weight_norm, scale: 1/4}}
+      - tanh
+data: {{sphere: {{n: {n}}}}}
+domain: {{ball: 1}}
+"""
+
+
 class Proposition45(Theorem):
     """A lower bound of the surjectivity modulus of DF by those of the layers."""
 
@@ -34,6 +49,9 @@ class Proposition45(Theorem):
     title: ClassVar[str] = "Regularity of the network from its layers"
     reference: ClassVar[Ref] = paper("Prop 4.5", *IDS)
     readings: ClassVar[tuple[Reading, ...]] = ("as_printed", "as_corrected")
+    never_fails: ClassVar[Mapping[str, str]] = {
+        "system": "architecture files write nothing else"
+    }
 
     def decide(self, analysis: Analysis, reading: Reading) -> Verdict:
         proven = sound(analysis)
@@ -68,6 +86,20 @@ class Proposition45(Theorem):
             remarks=("Here the printed sum equals the corrected bound.",) if same else (),
         )
         return summarised(verdict, "")
+
+    @classmethod
+    def examples(cls) -> Sequence[TheoremExample]:
+        return (
+            TheoremExample(_NET.format(n=2), measured=_measured),
+            TheoremExample(_NET.format(n=3), "positive"),
+            TheoremExample(_NET.format(n=2), "statement", "as_printed"),
+        )
+
+
+def _measured(analysis: Analysis) -> Mapping[str, float]:
+    from govcheck.numeric.network import extreme
+
+    return {"sigma_D": extreme(analysis, "sigma_D")}
 
 
 def _separate(analysis: Analysis) -> Hypothesis:

@@ -93,6 +93,7 @@ class Proposition47(Theorem):
             TheoremExample(_LAYER.format(layer=plain, data=many), "data"),
             TheoremExample(_LAYER.format(layer="tanh", data=data), "layer"),
             TheoremExample(_LAYER.format(layer=single, data=data), "DP"),
+            TheoremExample(_LAYER.format(layer=plain, data=data), "statement", "as_printed"),
         )
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import ClassVar, Final
+
+from flint import arb
 
 from govcheck.analysis import Analysis
 from govcheck.bounds.answer import ComposedBound, Ref, Sense
 from govcheck.bounds.domain import Everything
 from govcheck.bounds.expr import ZERO, Expr, let, sym
 from govcheck.bounds.loss import contraction
-from govcheck.theorems.protocol import Hypothesis, Reading, Status, Theorem, Verdict
+from govcheck.theorems.protocol import Hypothesis, Reading, Status, Theorem, TheoremExample, Verdict
 from govcheck_plugins.theorems._rates import (
     TIGHT,
     best_scaled_step,
@@ -20,6 +24,7 @@ from govcheck_plugins.theorems._rates import (
 from govcheck_plugins.theorems._support import (
     NO_COST,
     SECTION5,
+    TRAJECTORY,
     finite,
     known,
     option,
@@ -34,6 +39,19 @@ from govcheck_plugins.theorems._support import (
 PL = "the loss is mu-PL on S with mu > 0: |grad l|^2 >= mu (l - inf)"
 SMOOTH = "the loss has a beta-Lipschitz gradient on S"
 
+_NET: Final = """
+govcheck: 1
+name: least squares
+input: [3]
+layers: [{layers}]
+cost: square
+data: {{sphere: {{n: {n}}}}}
+domain: {domain}
+theorems:
+  - macdonald2022.theorem_2_1
+"""
+_LAYER: Final = "affine: {out: 2, bias: false}"
+
 
 class Theorem21(Theorem):
     """A smooth PL loss falls by a fixed factor in each step."""
@@ -41,6 +59,7 @@ class Theorem21(Theorem):
     name: ClassVar[str] = "macdonald2022.theorem_2_1"
     title: ClassVar[str] = "Linear convergence of gradient descent"
     reference: ClassVar[Ref] = paper("Thm 2.1")
+    never_fails: ClassVar[Mapping[str, str]] = {"trajectory": TRAJECTORY}
 
     def decide(self, analysis: Analysis, reading: Reading) -> Verdict:
         proven = sound(analysis)
@@ -66,6 +85,18 @@ class Theorem21(Theorem):
                 f"a factor: {show(proven, 'rate', conclusions['rate'])}."
             )
         return summarised(verdict, applies)
+
+    @classmethod
+    def examples(cls) -> Sequence[TheoremExample]:
+        def text(layers: str = _LAYER, n: int = 2, domain: str = "everything") -> str:
+            return _NET.format(layers=f"{{{layers}}}", n=n, domain=domain)
+
+        return (
+            TheoremExample(text(), measured=_measured),
+            TheoremExample(text(domain="{ball: 2}")),
+            TheoremExample(text(f"{_LAYER}}}, {{leaky_relu: {{slope: 1/2}}"), "smooth"),
+            TheoremExample(text(n=5), "pl"),
+        )
 
     def _conclusions(self, a: Analysis) -> dict[str, ComposedBound]:
         found = known({n: a.bounds[n] for n in ("beta", "eta", "mu", "rate") if n in a.bounds})
@@ -105,6 +136,21 @@ class Theorem21(Theorem):
             put("tight_best_rate", best_tight_factor(kappa),
                 "1 - k x (4-x^2)/(2 + k x) at the best step", "at the best step", TIGHT)
         return found | _speed(a)
+
+
+def _measured(analysis: Analysis) -> Mapping[str, float]:
+    """The infimum of this loss is 0, as mu > 0 on all parameters."""
+    from govcheck.numeric.loss import Loss
+
+    loss = Loss(analysis)
+    found = {name: loss.extreme(name) for name in ("beta", "mu")}
+    verdict = Theorem21().decide(analysis, "as_corrected")
+    for rate, step in (("rate", "eta"), ("tight_rate", "eta"), ("tight_best_rate", "best_step")):
+        size = analysis.value(verdict.conclusions[step])
+        assert isinstance(size, arb)
+        losses, _ = loss.descend(float(size.mid()))
+        found[rate] = max(after / before for before, after in pairwise(losses))
+    return found
 
 
 def _pl(a: Analysis) -> Hypothesis:

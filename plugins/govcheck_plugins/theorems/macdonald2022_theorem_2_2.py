@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from govcheck.analysis import Analysis
 from govcheck.bounds.answer import ComposedBound, Ref, Unknown, v_mul
 from govcheck.bounds.expr import ZERO, let, sym
-from govcheck.theorems.protocol import Hypothesis, Reading, Theorem, Verdict
+from govcheck.theorems.protocol import Hypothesis, Reading, Theorem, TheoremExample, Verdict
 from govcheck_plugins.theorems._errata import errata
 from govcheck_plugins.theorems._layers import differentiable
 from govcheck_plugins.theorems._support import (
@@ -28,6 +29,17 @@ PL = "the cost gamma is mu_gamma-PL on all outputs, with mu_gamma > 0"
 SLOPE = "the cost is PL, or |grad gamma| >= kappa gamma on a sublevel set that contains F(S)"
 
 SIGMA_DF = sym("sigma_DF", "surjectivity modulus of DF at one point", latex=r"\sigma(DF(\theta))")
+
+
+_NET: Final = """
+govcheck: 1
+name: one layer
+input: [3]
+layers: [{layers}]
+data: {{sphere: {{n: 2}}}}
+{cost}
+"""
+_LAYER: Final = "{affine: {out: 2, bias: false, weight: entrywise}}"
 
 
 class Theorem22(Theorem):
@@ -75,6 +87,29 @@ class Theorem22(Theorem):
                 formula = written(conclusions[name].expr)
                 applies = f"At every point of the set {inequality.format(formula)}."
         return summarised(verdict, applies)
+
+    @classmethod
+    def examples(cls) -> Sequence[TheoremExample]:
+        def text(layers: str = _LAYER, cost: str = "square", ball: str = "ball: 1") -> str:
+            rest = f"cost: {cost}" if cost else ""
+            return _NET.format(layers=layers, cost=f"{rest}\ndomain: {{{ball}}}")
+
+        return (
+            TheoremExample(text(), measured=_measured("mu", "mu")),
+            TheoremExample(text(cost="cross_entropy"), measured=_measured("slope", "slope")),
+            TheoremExample(text(cost=""), "cost"),
+            TheoremExample(text(f"{_LAYER}, {{leaky_relu: {{slope: 1/2}}}}"), "differentiable"),
+            TheoremExample(text(), "statement", "as_printed"),
+        )
+
+
+def _measured(name: str, of: str) -> Callable[[Analysis], Mapping[str, float]]:
+    def measure(analysis: Analysis) -> Mapping[str, float]:
+        from govcheck.numeric.loss import Loss
+
+        return {name: Loss(analysis).extreme(of)}
+
+    return measure
 
 
 def _pl(a: Analysis) -> Hypothesis:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from itertools import pairwise
+from typing import ClassVar, Final
 
 from flint import arb
 
 from govcheck.analysis import Analysis
 from govcheck.bounds.answer import ComposedBound, Ref
 from govcheck.bounds.domain import Everything
-from govcheck.theorems.protocol import Hypothesis, Reading, Theorem, Verdict
+from govcheck.theorems.protocol import Hypothesis, Reading, Theorem, TheoremExample, Verdict
 from govcheck_plugins.costs._quadratic import Quadratic
 from govcheck_plugins.costs.cross_entropy import CrossEntropy
 from govcheck_plugins.theorems._case_one import CaseOne, case_one, confinement, cost_hypothesis
@@ -26,6 +28,7 @@ from govcheck_plugins.theorems._residual import (
 )
 from govcheck_plugins.theorems._support import (
     NO_COST,
+    TRAJECTORY,
     as_printed,
     finite,
     first_failure,
@@ -59,6 +62,23 @@ NOT_PROVED = (
 )
 
 
+_NET: Final = """
+govcheck: 1
+name: one block
+symbols: {{R: 1}}
+input: [2]
+layers:
+  - affine: {{out: 2, bias: false, weight: {first}}}
+{between}
+  - residual:
+      - affine: {{out: 2, bias: false, weight: weight_norm, scale: {scale}}}
+      - {activation}
+{cost}
+data: {{sphere: {{n: {n}}}}}
+theorems: [macdonald2022.theorem_4_8]
+"""
+
+
 @dataclass(frozen=True)
 class _Parts:
     """What both readings need."""
@@ -76,12 +96,38 @@ class Theorem48(Theorem):
     title: ClassVar[str] = "Convergence of weight-normalised residual networks"
     reference: ClassVar[Ref] = paper("Thm 4.8", *IDS)
     readings: ClassVar[tuple[Reading, ...]] = ("as_printed", "as_corrected")
+    never_fails: ClassVar[Mapping[str, str]] = {"trajectory": TRAJECTORY}
 
     def decide(self, analysis: Analysis, reading: Reading) -> Verdict:
         parts = _parts(sound(analysis))
         if reading == "as_printed":
             return self._printed(analysis, parts)
         return self._corrected(parts)
+
+    @classmethod
+    def examples(cls) -> Sequence[TheoremExample]:
+        def text(
+            first: str = "entrywise",
+            between: str = "",
+            scale: str = "1/4",
+            activation: str = "tanh",
+            cost: str = "cost: square",
+            n: int = 2,
+        ) -> str:
+            return _NET.format(first=first, between=between, scale=scale,
+                               activation=activation, cost=cost, n=n)
+
+        return (
+            TheoremExample(text(), measured=_measured),
+            TheoremExample(text(first="weight_norm"), "first"),
+            TheoremExample(text(between="  - scale: {factor: 2}"), "blocks"),
+            TheoremExample(text(scale="2"), "contraction"),
+            TheoremExample(text(activation="gelu"), "activation"),
+            TheoremExample(text(n=3), "data"),
+            TheoremExample(text(cost=""), "cost", also=("smooth", "confined")),
+            TheoremExample(text(cost="cost: cross_entropy"), "confined"),
+            TheoremExample(text(), "case_2", "as_printed"),
+        )
 
     def _corrected(self, parts: _Parts) -> Verdict:
         a = parts.analysis
@@ -158,6 +204,31 @@ class Theorem48(Theorem):
         others = replace(verdict, hypotheses=tuple(h for h in hypotheses if h is not case_two))
         failure = first_failure(others.hypotheses)
         return replace(verdict, summary=failure or f"As printed it claims too much. {NOT_PROVED}")
+
+
+def _measured(analysis: Analysis) -> Mapping[str, float]:
+    """On the set where the first layer's entries are at most R = 1, as is a descent's start."""
+    from govcheck.numeric.loss import Loss
+    from govcheck.numeric.network import extreme
+
+    node = analysis.leaves()[0].node
+    inside = {node: 1.0}
+    loss = Loss(analysis, inside)
+    found = {
+        "beta": Loss(analysis).extreme("beta"),
+        "mu(R)": loss.extreme("mu"),
+        "sigma_D(R)": extreme(analysis, "sigma_D", entries=inside),
+    }
+    step = analysis.value(analysis.bounds["eta"])
+    assert isinstance(step, arb)
+    losses, points = loss.descend(float(step.mid()))
+    place = next(p for n, p in loss.f.slices.items() if n.split(".")[-2] == node)
+    found["rate(R)"] = max(
+        after / before
+        for (before, after), point in zip(pairwise(losses), points, strict=False)
+        if float(point[place].abs().max()) <= 1
+    )
+    return found
 
 
 def _parts(a: Analysis) -> _Parts:

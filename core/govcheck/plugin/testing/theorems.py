@@ -43,7 +43,8 @@ def check_theorem(
         name = f"refused_at_{example.violates}" if example.violates else "applies"
         run = partial(check_example, theorem, example, plugins, keys)
         found.append(record(subject, name, run, expected))
-    found.append(record(theorem.name, "coverage", partial(_coverage, examples, keys), expected))
+    covered = partial(_coverage, theorem, examples, keys)
+    found.append(record(theorem.name, "coverage", covered, expected))
     return found
 
 
@@ -88,9 +89,11 @@ def check_example(
             raise CheckFailed("a valid network gets no conclusion")
         found = _hold_against(verdict, analysis, example)
         return f"applies: {', '.join(verdict.conclusions)}" + (f"; {found}" if found else "")
-    if failing != [example.violates]:
+    wanted = (example.violates, *example.also)
+    if set(failing) != set(wanted):
         place = f"refused at {', '.join(failing)}" if failing else "accepted"
-        raise CheckFailed(f"a network that violates {example.violates} alone is {place}")
+        only = " and ".join(wanted)
+        raise CheckFailed(f"a network that violates {only} alone is {place}")
     hypothesis = next(h for h in verdict.hypotheses if h.key == example.violates)
     if not hypothesis.evidence.strip():
         raise CheckFailed(f"{example.violates} is refused without evidence")
@@ -116,11 +119,29 @@ def _hold_against(verdict: Verdict, analysis: Analysis, example: TheoremExample)
     return ", ".join(shown)
 
 
-def _coverage(examples: list[TheoremExample], keys: set[str]) -> str:
+def _coverage(
+    theorem: type[Theorem], examples: list[TheoremExample], keys: set[str]
+) -> str:
     violated = {e.violates for e in examples}
     if "" not in violated:
         raise CheckFailed("no example is valid")
-    missing = keys - violated
+    violated |= {k for e in examples for k in e.also}
+    wrong = sorted(violated & theorem.never_fails.keys())
+    if wrong:
+        raise CheckFailed(f"an example violates {', '.join(wrong)}, which is said never to fail")
+    stale = sorted(theorem.never_fails.keys() - keys)
+    if stale:
+        raise CheckFailed(f"{', '.join(stale)} is said never to fail and is no hypothesis")
+    missing = keys - violated - theorem.never_fails.keys()
     if missing:
         raise CheckFailed(f"no example violates {', '.join(sorted(missing))} alone")
-    return f"one valid network, {len(keys)} hypotheses violated one by one"
+    if not any(e.measured for e in examples if not e.violates):
+        raise CheckFailed("no valid example measures what a conclusion bounds")
+    valid = sum(not e.violates for e in examples)
+    alone = {e.violates for e in examples if not e.also} - {""}
+    others = sorted(violated - alone - {""})
+    return "; ".join([
+        f"{valid} valid, violated alone: {', '.join(sorted(alone))}",
+        *([f"violated with others: {', '.join(others)}"] if others else []),
+        *(f"{k} never fails: {why}" for k, why in theorem.never_fails.items()),
+    ])

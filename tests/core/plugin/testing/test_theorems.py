@@ -138,9 +138,38 @@ def test_an_architecture_that_cannot_be_read_is_a_fault(registry):
     assert "InputError" in messages(Garbled, registry)["applies"]
 
 
-@pytest.mark.parametrize("number", ["4_6", "4_7"])
-def test_built_in_theorems_with_examples(registry, number):
-    theorem = registry.theorems[f"macdonald2022.proposition_{number}"]
-    records = check_theorem(theorem, registry=registry)
-    assert {r.status for r in records} == {"passed"}, records
-    assert "against" in records[1].message
+def examples(*found):
+    """Another set of examples for `Square`."""
+    own = classmethod(lambda cls: (*Square.examples(), *found))
+    return {"examples": own, "__doc__": "As before."}
+
+
+def test_hypotheses_that_fail_together_have_to_be_named(registry):
+    both = NET.format(layer=BOTH)
+    honest = type("Honest", (Square,), examples(TheoremExample(both, "fixed", also=("square",))))
+    assert not messages(honest, registry)
+    silent = type("Silent", (Square,), examples(TheoremExample(NET.format(layer=TRAINED), "fixed",
+                                                               also=("square",))))
+    found = messages(silent, registry)["refused_at_fixed"]
+    assert found == "a network that violates fixed and square alone is refused at fixed"
+
+
+@pytest.mark.parametrize(("key", "message"), [
+    ("square", "an example violates square, which is said never to fail"),
+    ("round", "round is said never to fail and is no hypothesis")])
+def test_a_hypothesis_that_is_said_never_to_fail(registry, key, message):
+    wrong = type("Wrong", (Square,), {"never_fails": {key: "no reason"}, "__doc__": "As before."})
+    assert messages(wrong, registry)["coverage"] == message
+
+
+def test_a_theorem_whose_conclusion_is_not_measured(registry):
+    unmeasured = tuple(TheoremExample(e.architecture, e.violates) for e in Square.examples())
+
+    class Unmeasured(Square):
+        """As before, without numbers."""
+
+        @classmethod
+        def examples(cls):
+            return unmeasured
+
+    assert "measures" in messages(Unmeasured, registry)["coverage"]
