@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from govcheck.bounds.answer import Ref, Unknown, Value, merge_unknown, v_add, v_mul
 from govcheck.bounds.evaluate import evaluate
@@ -17,6 +17,7 @@ from govcheck.plugin.layer import At, Layer, Values, bound
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from govcheck.certify.operations import Operation
     from govcheck.kernels.dual import Dual
     from govcheck.kernels.state import Context, KernelState
 
@@ -134,6 +135,9 @@ def require_positive(layer: str, **parameters: Expr) -> None:
 class Activation(Layer):
     """An elementwise map ``X -> phi(X)`` without parameters."""
 
+    certificate_function: ClassVar[str] = ""
+    """Which of `govcheck.certify.operations.FUNCTIONS` phi is, if any."""
+
     @abstractmethod
     def constants(self) -> Scalar:
         """The scalar facts the bounds follow from, on the whole line."""
@@ -165,6 +169,15 @@ class Activation(Layer):
     def kernel_step(self, state: KernelState, ctx: Context) -> KernelState | Unknown:
         dual = self.dual(ctx.values)
         return dual if isinstance(dual, Unknown) else state.activated(ctx, dual)
+
+    def certificate_operations(
+        self, shape: tuple[int, ...], values: Values
+    ) -> tuple[Operation, ...] | Unknown:
+        if not self.certificate_function:
+            return super().certificate_operations(shape, values)
+        from govcheck.certify.operations import activation
+
+        return (activation(self.certificate_function),)
 
     def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
         from govcheck.numeric.modules import Elementwise

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from govcheck.certify.operations import Operation
     from govcheck.kernels.state import Context, KernelState
     from govcheck.plugin.example import Example
 
@@ -211,6 +212,21 @@ class Layer(ABC):
             NoKernelError: if there is no limit.
         """
         return Unknown.because(f"{self.name} declares no kernel step", kind="undeclared")
+
+    def certificate_operations(
+        self, shape: tuple[int, ...], values: Values
+    ) -> tuple[Operation, ...] | Unknown:
+        """The layer as operations of a certificate, applied in turn; none is the identity.
+
+        Only what `govcheck.certify.operations` offers can be proved; a layer that says nothing
+        is not covered by ``govcheck certify``.
+
+        Args:
+            shape: concrete shape of one input sample.
+            values: turns the layer's formulas into floats.
+        """
+        return Unknown.because(f"{self.name} declares no operations of certificates",
+                               kind="undeclared")
 
     def parameter_norm(
         self,

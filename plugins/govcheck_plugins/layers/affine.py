@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from govcheck.certify.operations import Operation
     from govcheck.kernels.state import Context, KernelState
 
 CALCULUS: Final = Ref("govcheck theory", "bound calculus, section 4")
@@ -109,6 +110,18 @@ class Affine(Layer):
         return state.linear(
             ctx, self.out, scale=self.scale, bias=self.bias, fan=mul(*ctx.shape)
         )
+
+    def certificate_operations(
+        self, shape: tuple[int, ...], values: Values
+    ) -> tuple[Operation, ...] | Unknown:
+        from govcheck.certify.operations import linear
+
+        kinds = {"plain": "none", "weight_norm": "rows", "entrywise": "entries"}
+        if self.weight not in kinds:
+            return Unknown.because(f"certificates know no affine with weight {self.weight}")
+        eps = None if self.weight == "plain" else values(self.eps)
+        kind = kinds[self.weight]
+        return (linear(scale=values(self.scale), bias=self.bias, normalise=kind, eps=eps),)
 
     def parameter_norm(
         self,

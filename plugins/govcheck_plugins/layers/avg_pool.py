@@ -14,6 +14,8 @@ from govcheck_plugins.layers._whole import check_window, spatial, windows
 if TYPE_CHECKING:
     from torch import nn
 
+    from govcheck.certify.operations import Operation
+
 
 @dataclass(frozen=True)
 class AvgPool(SampleLinear):
@@ -46,6 +48,13 @@ class AvgPool(SampleLinear):
         from govcheck.numeric.pooling import Pool
 
         return Pool(len(shape) - 1, self.kernel, self.step, "mean")
+
+    def certificate_operations(
+        self, shape: tuple[int, ...], values: Values
+    ) -> tuple[Operation, ...]:
+        from govcheck.certify.operations import average
+
+        return (average([self.kernel] * (len(shape) - 1), [self.step] * (len(shape) - 1)),)
 
     def _overlaps(self, size: Expr) -> int:
         """Largest sum of off-diagonal entries of ``k^2 A A^T`` in a row."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from govcheck.certify.operations import Operation
     from govcheck.kernels.state import Context, KernelState
 
 CONV: Final = Ref("govcheck theory", "layer constants, section 3 (convolution)")
@@ -154,6 +155,31 @@ class Conv(Layer):
         fan = mul(ctx.shape[0], *[self.kernel for _ in grid])
         return state.linear(
             ctx, self.out, scale=self.scale, bias=self.bias, fan=fan, patch=patches.summed
+        )
+
+    def certificate_operations(
+        self, shape: tuple[int, ...], values: Values
+    ) -> tuple[Operation, ...] | Unknown:
+        from govcheck.certify.conv_geometry import axes
+        from govcheck.certify.operations import linear, window
+
+        kinds = {"plain": "none", "weight_norm": "rows"}
+        if self.weight not in kinds or self.groups != 1:
+            return Unknown.because(
+                f"certificates know no conv with weight {self.weight} and {self.groups} groups"
+            )
+        taps = [int(values(self.kernel))] * (len(shape) - 1)
+        along = axes(taps, shape[1:], self.stride, self._padding(values), self.dilation)
+        read = window(
+            taps,
+            [a.stride for a in along],
+            [n for a in along for n in (a.before, a.after)],
+            [a.dilation for a in along],
+        )
+        eps = None if self.weight == "plain" else values(self.eps)
+        kind = kinds[self.weight]
+        return (
+            linear(scale=values(self.scale), bias=self.bias, normalise=kind, eps=eps, window=read),
         )
 
     def _padding(self, values: Values) -> int | Literal["same"]:

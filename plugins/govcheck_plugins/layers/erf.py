@@ -23,6 +23,7 @@ class Erf(Activation):
     """
 
     name: ClassVar[str] = "erf"
+    certificate_function: ClassVar[str] = "erf"
 
     def constants(self) -> Scalar:
         top = 2 / sqrt(PI)

@@ -11,6 +11,7 @@ from govcheck.plugin import Isometry, Shape, Values
 if TYPE_CHECKING:
     from torch import nn
 
+    from govcheck.certify.operations import Operation
     from govcheck.kernels.state import Context, KernelState
 
 
@@ -27,6 +28,13 @@ class Flatten(Isometry):
         from torch import nn
 
         return nn.Flatten()
+
+    def certificate_operations(
+        self, shape: tuple[int, ...], values: Values
+    ) -> tuple[Operation, ...]:
+        from govcheck.certify.operations import flatten
+
+        return (flatten(),)
 
     def kernel_step(self, state: KernelState, ctx: Context) -> KernelState:
         return state.flattened()

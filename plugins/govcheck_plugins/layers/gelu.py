@@ -25,6 +25,7 @@ class Gelu(Activation):
     """
 
     name: ClassVar[str] = "gelu"
+    certificate_function: ClassVar[str] = "gelu"
 
     def constants(self) -> Scalar:
         top = (1 + function("erf", 1)) / 2 + 1 / (E * sqrt(PI))

@@ -13,6 +13,7 @@ from govcheck_plugins.layers._whole import spatial
 if TYPE_CHECKING:
     from torch import nn
 
+    from govcheck.certify.operations import Operation
     from govcheck.kernels.state import Context, KernelState
 
 
@@ -31,6 +32,13 @@ class GlobalAvgPool(SampleLinear):
         from govcheck.numeric.pooling import GlobalMean
 
         return GlobalMean()
+
+    def certificate_operations(
+        self, shape: tuple[int, ...], values: Values
+    ) -> tuple[Operation, ...]:
+        from govcheck.certify.operations import average, flatten
+
+        return (average(shape[1:], shape[1:]), flatten())
 
     def gain(self, shape: Shape) -> Expr:
         return 1 / sqrt(mul(*shape[1:]))

@@ -10,6 +10,7 @@ from govcheck.plugin import TABLE, Activation, At, Scalar, Value, Values, bound,
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.certify.operations import Operation
     from govcheck.kernels.dual import Dual
     from govcheck.kernels.state import Context, KernelState
 
@@ -38,6 +39,11 @@ class Identity(Activation):
 
     def apply(self, x: Tensor, values: Values) -> Tensor:
         return x
+
+    def certificate_operations(
+        self, shape: tuple[int, ...], values: Values
+    ) -> tuple[Operation, ...]:
+        return ()
 
     def dual(self, values: Values) -> Dual:
         from govcheck.kernels.closed import Linear

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from govcheck.certify.operations import Operation
     from govcheck.kernels.state import Context, KernelState
 
 PRODUCT: Final = Ref("elementary", "product rule for a X")
@@ -55,6 +56,13 @@ class Scale(Layer):
         if not self.trainable:
             return state.scaled(ctx, self.factor)
         return state.scaled(ctx, self.factor, trained="factor", initial=self.initial)
+
+    def certificate_operations(
+        self, shape: tuple[int, ...], values: Values
+    ) -> tuple[Operation, ...]:
+        from govcheck.certify.operations import scale
+
+        return (scale(values(self.factor), "factor" if self.trainable else None),)
 
     def parameter_norm(
         self,

@@ -24,6 +24,7 @@ class Sigmoid(Activation):
     """
 
     name: ClassVar[str] = "sigmoid"
+    certificate_function: ClassVar[str] = "sigmoid"
 
     def constants(self) -> Scalar:
         return scalar(

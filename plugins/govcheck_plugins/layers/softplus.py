@@ -12,6 +12,7 @@ from govcheck.plugin import Activation, Scalar, Values, require_positive, scalar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from govcheck.certify.operations import Operation
     from govcheck.kernels.dual import Dual
 
 
@@ -48,6 +49,16 @@ class Softplus(Activation):
         # unlike torch's softplus, this has no threshold above which it turns into x
         beta = values(self.beta)
         return -logsigmoid(-beta * x) / beta
+
+    def certificate_operations(
+        self, shape: tuple[int, ...], values: Values
+    ) -> tuple[Operation, ...]:
+        from govcheck.certify.operations import activation, scale
+
+        beta = values(self.beta)
+        if beta == 1:
+            return (activation("softplus"),)
+        return (scale(beta), activation("softplus"), scale(1 / beta))
 
     def dual(self, values: Values) -> Dual:
         from math import pi

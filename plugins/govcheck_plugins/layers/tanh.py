@@ -24,6 +24,7 @@ class Tanh(Activation):
     """
 
     name: ClassVar[str] = "tanh"
+    certificate_function: ClassVar[str] = "tanh"
 
     def constants(self) -> Scalar:
         return scalar(slope=(0, 1), curvature=Fraction(4, 3) / sqrt(3), value=1, third=2)
