@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from govcheck.bounds.answer import ComposedBound, Ref
+from govcheck.bounds.domain import Domain
 from govcheck.plugin.layer import API_VERSION
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class Verdict:
         summary: one or two sentences in words: what follows, or what fails first.
         errata: mistakes of the printed statement that concern this reading.
         remarks: gaps, counterexamples and limits, one sentence each.
+        within: the part of the analysis's parameter set that conclusions named ``…(R)`` hold
+            on; None where there are none.
     """
 
     theorem: str
@@ -81,6 +84,7 @@ class Verdict:
     summary: str = ""
     errata: tuple[Erratum, ...] = ()
     remarks: tuple[str, ...] = ()
+    within: Domain | None = None
 
     @property
     def status(self) -> Literal["applies", "fails", "undecided"]:

@@ -48,6 +48,11 @@ class CaseOne:
     statement: str = ""
     impossible: str = ""
 
+    @property
+    def within(self) -> EntriesWithin:
+        """The set that the constants hold on."""
+        return EntriesWithin(self.analysis.domain, self.first.node, "weight", self.radius)
+
 
 def cost_hypothesis(a: Analysis) -> Hypothesis:
     """That the size of the gradient of the cost is bounded from below by the cost."""

@@ -152,6 +152,7 @@ class Theorem48(Theorem):
             conclusions,
             errata=errata(*IDS),
             remarks=_remarks(parts, case),
+            within=None if case is None else case.within,
         )
         return replace(verdict, summary=_summary(verdict, case))
 
