@@ -24,17 +24,23 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
 
 
-def add_architecture(parser: argparse.ArgumentParser) -> None:
-    """The file and the options that change how it is read."""
+def add_architecture(parser: argparse.ArgumentParser, *, data: bool = True) -> None:
+    """The file and the options that change how it is read.
+
+    Args:
+        parser: of the command.
+        data: whether the command can do without the data.
+    """
     parser.add_argument("architecture", metavar="ARCH", help="architecture file (YAML)")
     parser.add_argument(
         "--set", metavar="NAME=VALUE", action="append", default=[], dest="overrides",
         help="value of a declared symbol, in place of the file's; may be repeated",
     )
-    parser.add_argument(
-        "--no-data", action="store_true",
-        help="do not load the data; its norms stay symbols",
-    )
+    if data:
+        parser.add_argument(
+            "--no-data", action="store_true",
+            help="do not load the data; its norms stay symbols",
+        )
     parser.add_argument(
         "--strict-plugins", action="store_true", help="exit with 3 if any plugin is broken"
     )

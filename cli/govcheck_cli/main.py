@@ -28,6 +28,9 @@ INTERRUPTED: Final = 130
 COMMANDS: Final = {
     "analyze": "closed-form constants and a verdict for each theorem",
     "explain": "the numbered derivation of one constant",
+    "gram": "Gram matrices in the limit of infinite width, and their smallest eigenvalue",
+    "train": "gradient descent on the file's data, with proven bounds beside the loss",
+    "sweep": "train for all combinations of files, symbols and seeds",
     "layers": "the installed layers, or all about one",
     "theorems": "the installed theorems, or all about one",
     "plugin": "list the installed plugins, check them, write a new one",

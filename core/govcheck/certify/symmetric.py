@@ -7,6 +7,7 @@ errors.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -60,12 +61,16 @@ def gram(a: ArrayLike) -> Gram:
         return Gram(product, exact((error + tiny).upper()))
 
 
-def lambda_min_lower(s: ArrayLike, error: Number = 0) -> Fraction:
+def lambda_min_lower(
+    s: ArrayLike, error: Number = 0, *, guess: float | None = None
+) -> Fraction:
     """Lower bound of the smallest eigenvalue of every symmetric matrix near `s`.
 
     Args:
         s: symmetric matrix, at least 1 by 1.
         error: operator norm of the difference that is allowed for.
+        guess: the smallest eigenvalue of `s` as computed in float64, if it is known; it
+            decides how close the bound is and nothing else.
 
     Raises:
         ValueError: if `s` is not a symmetric matrix of finite numbers, or `error` is
@@ -78,7 +83,7 @@ def lambda_min_lower(s: ArrayLike, error: Number = 0) -> Fraction:
         b, exponent = scaled(matrix)
         unit = Fraction(2) ** exponent
         bound = -exact(frobenius(b).upper())
-        witness = _best_witness(b)
+        witness = _best_witness(b, None if guess is None else math.ldexp(guess, -exponent))
         if witness is not None:
             bound = max(bound, witness)
         # what scaling may have lost to underflow
@@ -100,10 +105,10 @@ def _symmetric(s: ArrayLike) -> Matrix:
     return matrix
 
 
-def _best_witness(s: Matrix) -> Fraction | None:
+def _best_witness(s: Matrix, guess: float | None) -> Fraction | None:
     """Try shifts ever further below the computed smallest eigenvalue."""
     try:
-        guess = float(np.linalg.eigvalsh(s)[0])
+        guess = float(np.linalg.eigvalsh(s)[0]) if guess is None else guess
     except np.linalg.LinAlgError:
         guess = -float(np.linalg.norm(s))
     trace = max(float(np.abs(np.diag(s)).sum()), 2.0**-20)

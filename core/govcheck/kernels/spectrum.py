@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -44,6 +45,29 @@ class SmallestEigenvalue:
         )
 
 
+@dataclass(frozen=True)
+class Spectrum:
+    """The ends of the spectrum of a kernel matrix.
+
+    Args:
+        n: number of rows.
+        trace: sum of the diagonal.
+        smallest: the smallest eigenvalue with its proven bound.
+        largest: the largest eigenvalue as computed in float64.
+    """
+
+    n: int
+    trace: float
+    smallest: SmallestEigenvalue
+    largest: float
+
+    @property
+    def condition(self) -> float:
+        """Largest by smallest eigenvalue, as computed; infinite unless that is positive."""
+        value = self.smallest.value
+        return self.largest / value if value > 0 else math.inf
+
+
 def smallest_eigenvalue(
     k: Array, entry_error: float = 0.0, relative_floor: float = RELATIVE_FLOOR
 ) -> SmallestEigenvalue:
@@ -57,9 +81,22 @@ def smallest_eigenvalue(
     Raises:
         ValueError: if `k` is not a symmetric matrix of finite numbers.
     """
+    return spectrum(k, entry_error, relative_floor).smallest
+
+
+def spectrum(
+    k: Array, entry_error: float = 0.0, relative_floor: float = RELATIVE_FLOOR
+) -> Spectrum:
+    """Compute the ends of the spectrum and prove a lower bound; see `smallest_eigenvalue`.
+
+    Raises:
+        ValueError: if `k` is not a symmetric matrix of finite numbers.
+    """
     n = len(k)
+    values = np.linalg.eigvalsh(k)
     # a symmetric matrix with entries up to e has operator norm up to n e
-    lower = lambda_min_lower(k, n * Fraction(entry_error))
+    lower = lambda_min_lower(k, n * Fraction(entry_error), guess=float(values[0]))
     size = float(np.abs(np.diag(k)).sum())
     floor = max(n * entry_error, relative_floor * size / n, 2.0**-52 * size)
-    return SmallestEigenvalue(float(np.linalg.eigvalsh(k)[0]), lower, floor, entry_error)
+    smallest = SmallestEigenvalue(float(values[0]), lower, floor, entry_error)
+    return Spectrum(n, float(np.trace(k)), smallest, float(values[-1]))
