@@ -1,0 +1,1549 @@
+"""Checks a proof that gradient descent converges on one network, with integers alone.
+
+Run it as ``python checker.py certificate.json``. It needs Python and nothing else, takes nothing
+on trust from the program that wrote the file, and computes everything anew from the network,
+its parameters and the data in the file.
+
+How to read it. A number x is held as an integer X with ``|x - X/2**bits| <= e/2**bits``, e an
+integer that is carried along (one e for a whole array). Scalars that bound something from above
+are integers rounded up. The parts, in order: 1 reading the file, 2 arithmetic, 3 functions,
+4 operations of a network, 5 values and adjoints, 6 eigenvalues, 7 the second derivative on a
+ball, 8 the theorem, 9 the command. The statements and proofs behind each inequality are in
+docs/theory/certificates.md, cited as [C 1] and so on.
+
+Exit code: 0 accepted, 1 an inequality fails, 2 the file is malformed or too large.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import struct
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from math import isqrt, prod
+from operator import mul
+from pathlib import Path
+from typing import Any, NamedTuple
+
+FORMAT = "govcheck-certificate"
+VERSION = 1
+MAX_BYTES = 64 * 2**20
+MAX_NODES = 4096
+MAX_ROWS = 4096  # samples times outputs
+MAX_WORK = 5 * 10**9  # integer multiplications, unless the caller allows more
+MAX_NUMBERS = 10**7  # entries of all arrays
+BITS = (64, 4096)
+LARGEST = 2**20  # of a value that enters an activation
+
+Ints = list[int]
+Rows = list[Ints]
+
+
+class MalformedError(Exception):
+    """The file is no certificate."""
+
+
+# ---------------------------------------------------------------------------------------
+# 1. Reading. Every key, type, shape, range and digit is checked before any is used.
+# ---------------------------------------------------------------------------------------
+
+_HEX = re.compile(r"-?0x[01]\.[0-9a-f]{1,13}p[+-][0-9]{1,4}", re.ASCII)
+_NAME = re.compile(r"[ -~]{1,200}", re.ASCII)
+_SHA = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise MalformedError("a key occurs twice in one object")
+    return found
+
+
+def _small_int(text: str) -> int:
+    if len(text) > 10:
+        raise MalformedError(f"an integer has {len(text)} digits")
+    return int(text)
+
+
+def _no_number(text: str) -> Any:
+    raise MalformedError(f"{text[:20]!r} is not written as an integer or a hexadecimal float")
+
+
+def read(text: bytes) -> dict[str, Any]:
+    """The JSON object in a file; only objects, lists, strings, booleans, null, short integers."""
+    if len(text) > MAX_BYTES:
+        raise MalformedError(f"the file has more than {MAX_BYTES} bytes")
+    try:
+        found = json.loads(text.decode("utf-8"), object_pairs_hook=_no_twins,
+                           parse_int=_small_int, parse_float=_no_number,
+                           parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"this is no JSON: {str(error)[:100]}") from None
+    if not isinstance(found, dict):
+        raise MalformedError("the file holds no object")
+    return found
+
+
+def keys(at: Any, where: str, names: str, optional: str = "") -> dict[str, Any]:
+    """An object with exactly these keys (and maybe the optional ones)."""
+    if not isinstance(at, dict):
+        raise MalformedError(f"{where} is not an object")
+    wanted = names.split()
+    extra = set(at) - set(wanted) - set(optional.split())
+    missing = set(wanted) - set(at)
+    if extra or missing:
+        raise MalformedError(f"{where}: " + (f"no key {sorted(missing)[0]!r}" if missing
+                                        else f"unknown key {sorted(extra)[0][:40]!r}"))
+    return at
+
+
+def integer(x: Any, where: str, low: int, high: int) -> int:
+    """An integer within a range; true and false are none."""
+    if type(x) is not int or not low <= x <= high:
+        raise MalformedError(f"{where} is not an integer from {low} to {high}")
+    return x
+
+
+def word(x: Any, where: str) -> str:
+    """A short printable name."""
+    if not isinstance(x, str) or not _NAME.fullmatch(x):
+        raise MalformedError(f"{where} is not a short name")
+    return x
+
+
+def real(x: Any, where: str) -> float:
+    """A finite float64 written as ``float.hex`` writes it, so that no two texts mean the same."""
+    if not isinstance(x, str) or not _HEX.fullmatch(x):
+        raise MalformedError(f"{where} is not a hexadecimal float")
+    try:
+        value = float.fromhex(x)
+    except OverflowError:
+        raise MalformedError(f"{where} is out of range") from None
+    if value.hex() != x or value - value != 0:
+        raise MalformedError(f"{where} is not a hexadecimal float in its only form")
+    return value
+
+
+def exact(x: Any, where: str) -> Fraction:
+    """The number that a hexadecimal float means."""
+    return Fraction(real(x, where))
+
+
+def positive(x: Any, where: str) -> Fraction:
+    """A number above 0 within 2**-900 and 2**900."""
+    value = exact(x, where)
+    if not Fraction(1, 2**900) < value < 2**900:
+        raise MalformedError(f"{where} is not positive")
+    return value
+
+
+class Array(NamedTuple):
+    """Floats in the order of C, with their shape."""
+
+    shape: tuple[int, ...]
+    values: list[float]
+
+    def sha256(self) -> str:
+        """Of the values as little-endian float64."""
+        return hashlib.sha256(struct.pack(f"<{len(self.values)}d", *self.values)).hexdigest()
+
+
+def array(at: Any, where: str) -> Array:
+    """An array with its shape and the hash of its bytes."""
+    keys(at, where, "shape values sha256")
+    if not isinstance(at["shape"], list) or len(at["shape"]) > 8:
+        raise MalformedError(f"{where}: shape is not a short list")
+    shape = tuple(integer(n, f"{where}: a dimension", 1, MAX_NUMBERS) for n in at["shape"])
+    if not isinstance(at["values"], list) or len(at["values"]) != prod(shape):
+        raise MalformedError(f"{where}: values is not a list of {prod(shape)} numbers")
+    found = Array(shape, [real(v, where) for v in at["values"]])
+    if not isinstance(at["sha256"], str) or not _SHA.fullmatch(at["sha256"]):
+        raise MalformedError(f"{where}: sha256 is not a hash")
+    if found.sha256() != at["sha256"]:
+        raise MalformedError(f"{where}: the values do not have the hash that the file says")
+    return found
+
+
+# ---------------------------------------------------------------------------------------
+# 2. Arithmetic
+# ---------------------------------------------------------------------------------------
+
+
+class Grid:
+    """Integers that stand for multiples of ``2**-bits``; every result is rounded up."""
+
+    def __init__(self, bits: int) -> None:
+        self.bits = bits
+        self.one = 1 << bits
+
+    def up(self, x: Fraction) -> int:
+        """The least multiple that is at least x."""
+        return -((-x.numerator << self.bits) // x.denominator)
+
+    def down(self, x: Fraction) -> int:
+        """The greatest multiple that is at most x."""
+        return (x.numerator << self.bits) // x.denominator
+
+    def floats(self, values: Sequence[float]) -> tuple[Ints, int]:
+        """Multiples below the numbers, and the error: 0 if all are exact, else 1."""
+        found, error = [], 0
+        for value in values:
+            top, bottom = value.as_integer_ratio()
+            q, rest = divmod(top << self.bits, bottom)
+            found.append(q)
+            error = error or (1 if rest else 0)
+        return found, error
+
+    def times(self, *factors: int) -> int:
+        """Product of bounds."""
+        result = self.one
+        for f in factors:
+            result = -((-result * f) >> self.bits)
+        return result
+
+    def root(self, x: int) -> int:
+        """Square root of a bound."""
+        return isqrt(x << self.bits) + 1 if x > 0 else 0
+
+    def over(self, a: int, b: int) -> int:
+        """Quotient of an upper bound and a lower bound b > 0."""
+        return -((-a << self.bits) // b)
+
+    def length(self, *parts: int) -> int:
+        """Root of the sum of squares of bounds."""
+        return isqrt(sum(p * p for p in parts)) + 1 if any(parts) else 0
+
+    def show(self, x: int) -> float:
+        """For people."""
+        return float(Fraction(x, self.one))
+
+
+def dot(a: Ints, b: Ints) -> int:
+    """Sum of products, exactly, in multiples of the square of the grid."""
+    return sum(map(mul, a, b))
+
+
+def weight_of(a: Ints) -> int:
+    """Sum of absolute values."""
+    return sum(map(abs, a))
+
+
+def heaviest(rows: Rows) -> int:
+    """Largest sum of absolute values of a row."""
+    return max(map(weight_of, rows), default=0)
+
+
+def largest(rows: Rows) -> int:
+    """Largest absolute value."""
+    return max((max(max(r), -min(r)) for r in rows if r), default=0)
+
+
+class Balls(NamedTuple):
+    """An array given by rows, each entry within `error` multiples of the number it stands for."""
+
+    rows: Rows
+    error: int
+
+    def flipped(self) -> Balls:
+        """The transpose."""
+        return Balls([list(c) for c in zip(*self.rows)], self.error)
+
+
+def dot_error(g: Grid, n: int, a: int, ea: int, b: int, eb: int) -> int:
+    """Error of a product sum of n terms, rounded down to the grid.
+
+    a, b: bounds of the sums of absolute values of the two vectors, ea, eb: their errors.
+    """
+    return (ea * b + eb * a + n * ea * eb >> g.bits) + 2
+
+
+def product(g: Grid, a: Balls, b: Balls) -> Balls:
+    """Matrix of products of rows of a with rows of b."""
+    n = len(a.rows[0])
+    error = dot_error(g, n, heaviest(a.rows), a.error, heaviest(b.rows), b.error)
+    return Balls([[dot(r, s) >> g.bits for s in b.rows] for r in a.rows], error)
+
+
+def times_balls(g: Grid, a: Balls, b: Balls) -> Balls:
+    """Product entry by entry."""
+    error = (a.error * largest(b.rows) + b.error * largest(a.rows) + a.error * b.error
+             >> g.bits) + 2
+    return Balls([[x * y >> g.bits for x, y in zip(r, s)] for r, s in zip(a.rows, b.rows)], error)
+
+
+def gram(g: Grid, a: Balls) -> Balls:
+    """``a a^T``, the upper half mirrored."""
+    rows, n = a.rows, len(a.rows)
+    found = [[0] * n for _ in range(n)]
+    for i in range(n):
+        row = rows[i]
+        for j in range(i + 1):
+            found[i][j] = found[j][i] = dot(row, rows[j]) >> g.bits
+    most = heaviest(rows)
+    return Balls(found, dot_error(g, len(rows[0]), most, a.error, most, a.error))
+
+
+def norm(g: Grid, row: Ints, error: int) -> int:
+    """Upper bound of the Euclidean norm of a vector."""
+    return isqrt(sum(x * x for x in row)) + 1 + error * (isqrt(len(row)) + 1)
+
+
+# ---------------------------------------------------------------------------------------
+# 3. Functions. Inside with GUARD more bits; results have an error of at most 2 multiples.
+#    Error counts are in the comments, in multiples of 2**-w; w <= 2**14.
+# ---------------------------------------------------------------------------------------
+
+GUARD = 96
+
+
+def exp_minus(x: int, w: int) -> int:
+    """``exp(-x)`` for x >= 0, error below 2**45."""
+    if x >> w >= w:
+        return 0  # exp(-w) < 2**-w
+    k = max(0, x.bit_length() - w + 8)
+    y = x >> k  # below 2**-8; rounding changes the result by at most 1
+    total = term = 1 << w
+    j = 0
+    while term:
+        j += 1
+        term = (term * y >> w) // j  # error below 1.01 each, fewer than w/8 + 3 terms
+        total += -term if j % 2 else term
+    for _ in range(k):  # error e becomes at most 2 e + 2, k <= 9 + log2 w
+        total = total * total >> w
+    return total
+
+
+def log_one_plus(e: int, w: int) -> int:
+    """``log(1 + e)`` for 0 <= e <= 1, twice the area tangent of ``e/(2 + e)``; error below w."""
+    u = (e << w) // ((2 << w) + e)
+    square = u * u >> w
+    total, term, j = 0, u, 1
+    while term:  # terms fall by at least 9, each with error below 1.2
+        total += term // j
+        term = term * square >> w
+        j += 2
+    return 2 * total
+
+
+_PI: dict[int, int] = {}
+
+
+def pi(w: int) -> int:
+    """Machin's formula, error below w."""
+    if w not in _PI:
+        v = w + 32
+
+        def arctan_inverse(n: int) -> int:
+            total, term, j = 0, (1 << v) // n, 1
+            while term:
+                total += term // j if j % 4 == 1 else -(term // j)
+                term //= n * n
+                j += 2
+            return total
+
+        _PI[w] = 4 * (4 * arctan_inverse(5) - arctan_inverse(239)) >> 32
+    return _PI[w]
+
+
+def error_function(x: int, w: int) -> tuple[int, int]:
+    """``erf(x)`` and ``exp(-x^2)`` for x >= 0, errors below 2**45."""
+    if 10 * (x * x >> w) >= 7 * w << w:
+        return 1 << w, 0  # 1 - erf(x) <= exp(-x^2) < 2**-w as 0.7 > log 2
+    v = 2 * w + 128
+    y = x << (v - w)
+    square = y * y >> v
+    factor = exp_minus(square, v)
+    # erf(x) = 2/sqrt(pi) sum_n 2^n x^(2n+1) exp(-x^2)/(2n+1)!!, all terms positive; an error of
+    # exp(-x^2) grows by at most exp(x^2) < 2**(1.02 w)
+    term = y * factor >> v
+    total, n = 0, 0
+    while term:
+        total += term
+        n += 1
+        term = 2 * (term * square >> v) // (2 * n + 1)
+    root = isqrt(pi(v) << v)
+    return ((2 * total << v) // root) >> (v - w), factor >> (v - w)
+
+
+Three = tuple[int, int, int]
+
+
+def _tanh(x: int, w: int) -> Three:
+    one = 1 << w
+    e = exp_minus(2 * abs(x), w)
+    t = (one - e << w) // (one + e)
+    t = t if x >= 0 else -t
+    slope = one - (t * t >> w)
+    return t, slope, -2 * (t * slope >> w)
+
+
+def _sigmoid(x: int, w: int) -> Three:
+    one = 1 << w
+    e = exp_minus(abs(x), w)
+    s = ((one if x >= 0 else e) << w) // (one + e)
+    slope = s * (one - s) >> w
+    return s, slope, slope * (one - 2 * s) >> w
+
+
+def _softplus(x: int, w: int) -> Three:
+    s, slope, _ = _sigmoid(x, w)
+    return max(x, 0) + log_one_plus(exp_minus(abs(x), w), w), s, slope
+
+
+def _erf(x: int, w: int) -> Three:
+    value, bell = error_function(abs(x), w)
+    slope = (2 * bell << w) // isqrt(pi(w) << w)
+    return value if x >= 0 else -value, slope, -2 * (x * slope >> w)
+
+
+def _gelu(x: int, w: int) -> Three:
+    one = 1 << w
+    value, bell = error_function((abs(x) << w) // isqrt(2 << 2 * w), w)
+    below = (one + (value if x >= 0 else -value)) // 2  # the normal distribution function
+    density = (bell << w) // isqrt(2 * pi(w) << w)
+    return (x * below >> w, below + (x * density >> w),
+            density * (2 * one - (x * x >> w)) >> w)
+
+
+def _identity(x: int, w: int) -> Three:
+    return x, 1 << w, 0
+
+
+class Function(NamedTuple):
+    """Value, first and second derivative; bounds of the first three derivatives on the line."""
+
+    at: Callable[[int, int], Three]
+    slope: Fraction
+    curvature: Fraction
+    third: Fraction
+
+
+def _bounds(a: str, b: str, c: str) -> tuple[Fraction, Fraction, Fraction]:
+    return Fraction(a), Fraction(b), Fraction(c)
+
+
+FUNCTIONS = {  # the decimals are rounded up; closed forms in docs/theory/layer-constants.md
+    "tanh": Function(_tanh, *_bounds("1", "0.769801", "2")),
+    "sigmoid": Function(_sigmoid, *_bounds("0.25", "0.096226", "0.125")),
+    "softplus": Function(_softplus, *_bounds("1", "0.25", "0.096226")),
+    "erf": Function(_erf, *_bounds("1.128380", "0.967884", "2.256760")),
+    "gelu": Function(_gelu, *_bounds("1.128905", "0.797886", "0.778772")),
+    "identity": Function(_identity, *_bounds("1", "0", "0")),
+}
+
+
+class FailedError(Exception):
+    """Something that the proof needs does not hold."""
+
+
+def apply(g: Grid, f: Function, z: Balls) -> tuple[Balls, Balls, Rows]:
+    """Values, slopes, and upper bounds of the absolute second derivative, at enclosed places."""
+    w, guard = g.bits + GUARD, GUARD
+    if largest(z.rows) + z.error > LARGEST << g.bits:
+        raise FailedError(f"a value above {LARGEST} enters an activation")
+    values, slopes, bends = [], [], []
+    add = (g.up(f.third) * z.error >> g.bits) + 4
+    for row in z.rows:
+        found = [f.at(x << guard, w) for x in row]
+        values.append([a >> guard for a, _, _ in found])
+        slopes.append([b >> guard for _, b, _ in found])
+        bends.append([(abs(c) >> guard) + add for _, _, c in found])
+    return (Balls(values, (g.up(f.slope) * z.error >> g.bits) + 3),
+            Balls(slopes, (g.up(f.curvature) * z.error >> g.bits) + 3), bends)
+
+
+# ---------------------------------------------------------------------------------------
+# 4. Operations of a network. Node 0 is the data, node k the result of operation k.
+# ---------------------------------------------------------------------------------------
+
+
+class Window(NamedTuple):
+    """Which entries of a flat sample each window of an image reads; -1 stands for a zero."""
+
+    places: list[Ints]
+    out: tuple[int, ...]  # sizes of the image of windows
+    uses: int  # how many windows read one entry, at most
+
+
+class Node(NamedTuple):
+    """One operation, checked."""
+
+    op: str
+    sources: tuple[int, ...]
+    shape: tuple[int, ...]
+    window: Window | None = None
+    weight: str | None = None
+    bias: str | None = None
+    scale: Fraction = Fraction(1)
+    normalise: str = "none"
+    eps: Fraction = Fraction(1)
+    function: str = ""
+
+    @property
+    def size(self) -> int:
+        """Entries of one sample."""
+        return prod(self.shape)
+
+
+def windows(shape: tuple[int, ...], at: Any, where: str, each: bool) -> Window:
+    """Windows on samples ``[channels, *sizes]``; `each` channel by itself, or all together."""
+    keys(at, where, "kernel stride padding dilation")
+    axes = len(shape) - 1
+    if axes not in (1, 2):
+        raise MalformedError(f"{where}: windows are on samples with channels and one or two sizes")
+    lists = []
+    for name, low in (("kernel", 1), ("stride", 1), ("padding", 0), ("dilation", 1)):
+        length = 2 * axes if name == "padding" else axes
+        if not isinstance(at[name], list) or len(at[name]) != length:
+            raise MalformedError(f"{where}: {name} is not a list of {length}")
+        lists.append([integer(v, f"{where}: {name}", low, 10**6) for v in at[name]])
+    kernel, stride, padding, dilation = lists
+    out, reads = [], []
+    for a in range(axes):
+        size, room = shape[a + 1], shape[a + 1] + padding[2 * a] + padding[2 * a + 1]
+        extent = dilation[a] * (kernel[a] - 1) + 1
+        if extent > room:
+            raise MalformedError(f"{where}: the kernel does not fit")
+        out.append((room - extent) // stride[a] + 1)
+        if out[a] * kernel[a] > MAX_NUMBERS:
+            raise MalformedError(f"{where}: too many windows")
+        taps = [[stride[a] * o + dilation[a] * t - padding[2 * a] for t in range(kernel[a])]
+                for o in range(out[a])]
+        reads.append([[i if 0 <= i < size else -1 for i in row] for row in taps])
+    sizes, channels = shape[1:], shape[0]
+    if prod(out) * prod(kernel) * channels > MAX_NUMBERS:
+        raise MalformedError(f"{where}: too many windows")
+    image, step = _places(reads, sizes), prod(sizes)
+    if each:
+        places = [_moved(p, c * step) for c in range(channels) for p in image]
+    else:
+        places = [[i for c in range(channels) for i in _moved(p, c * step)] for p in image]
+    count: dict[int, int] = {}
+    for p in places:
+        for i in p:
+            if i >= 0:
+                count[i] = count.get(i, 0) + 1
+    return Window(places, tuple(out), max(count.values(), default=1))
+
+
+def _places(reads: list[list[Ints]], sizes: tuple[int, ...]) -> list[Ints]:
+    if len(reads) == 1:
+        return reads[0]
+    return [[a * sizes[1] + b if a >= 0 and b >= 0 else -1 for a in rows for b in columns]
+            for rows in reads[0] for columns in reads[1]]
+
+
+def _moved(places: Ints, by: int) -> Ints:
+    return [i + by if i >= 0 else -1 for i in places]
+
+
+def program(at: Any, inputs: tuple[int, ...], parameters: dict[str, Array]) -> list[Node]:
+    """The operations; every parameter is used exactly once, with the shape it must have."""
+    if not isinstance(at, list) or not 1 <= len(at) <= MAX_NODES:
+        raise MalformedError(f"program is not a list of 1 to {MAX_NODES} operations")
+    nodes, used = [Node("data", (), inputs)], []
+
+    def parameter(name: Any, where: str, shape: tuple[int, ...]) -> str:
+        if not isinstance(name, str) or name not in parameters:
+            raise MalformedError(f"{where}: there is no parameter {str(name)[:40]!r}")
+        if parameters[name].shape != shape:
+            raise MalformedError(f"{where}: {name} has shape {parameters[name].shape}, not {shape}")
+        used.append(name)
+        return name
+
+    for k, item in enumerate(at, 1):
+        where = f"operation {k}"
+        if not isinstance(item, dict) or item.get("op") not in OPERATIONS:
+            raise MalformedError(f"{where} is none of {', '.join(OPERATIONS)}")
+        op: str = item["op"]
+        keys(item, where, "op from " + OPERATIONS[op])
+        if not isinstance(item["from"], list) or not 1 <= len(item["from"]) <= MAX_NODES:
+            raise MalformedError(f"{where}: from is not a list")
+        sources = tuple(integer(s, f"{where}: from", 0, k - 1) for s in item["from"])
+        shapes = [nodes[s].shape for s in sources]
+        first = shapes[0]
+        if op not in ("sum", "concat") and len(sources) != 1:
+            raise MalformedError(f"{where}: {op} takes one source")
+        if op == "linear":
+            nodes.append(_linear(item, where, first, sources, parameters, parameter))
+        elif op == "activation":
+            name = word(item["function"], f"{where}: function")
+            if name not in FUNCTIONS:
+                raise MalformedError(f"{where}: the function is none of {', '.join(FUNCTIONS)}")
+            nodes.append(Node(op, sources, first, function=name))
+        elif op == "scale":
+            name = item["parameter"]
+            own = None if name is None else parameter(name, where, ())
+            nodes.append(Node(op, sources, first, weight=own,
+                              scale=exact(item["factor"], f"{where}: factor")))
+        elif op == "average":
+            found = windows(first, item["window"], where, each=True)
+            nodes.append(Node(op, sources, (first[0], *found.out), found))
+        elif op == "flatten":
+            nodes.append(Node(op, sources, (prod(first),)))
+        elif op == "sum":
+            if len(set(shapes)) != 1:
+                raise MalformedError(f"{where}: the shapes differ")
+            nodes.append(Node(op, sources, first))
+        else:
+            if not first or len({s[1:] for s in shapes}) != 1:
+                raise MalformedError(f"{where}: the shapes do not fit")
+            nodes.append(Node(op, sources, (sum(s[0] for s in shapes), *first[1:])))
+        if nodes[-1].size > MAX_NUMBERS:
+            raise MalformedError(f"{where} is too large")
+    if sorted(used) != sorted(parameters):
+        raise MalformedError("not every parameter is used exactly once")
+    return nodes
+
+
+OPERATIONS = {
+    "linear": "weight bias scale normalise eps window",
+    "activation": "function",
+    "scale": "factor parameter",
+    "average": "window",
+    "flatten": "",
+    "sum": "",
+    "concat": "",
+}
+
+
+def _linear(item: dict[str, Any], where: str, shape: tuple[int, ...], sources: tuple[int, ...],
+            parameters: dict[str, Array], parameter: Callable[..., str]) -> Node:
+    window = None
+    if item["window"] is not None:
+        window = windows(shape, item["window"], where, each=False)
+    elif len(shape) != 1:
+        raise MalformedError(f"{where}: without a window it takes vectors")
+    name = item["weight"]
+    if not isinstance(name, str) or name not in parameters:
+        raise MalformedError(f"{where}: there is no parameter {str(name)[:40]!r}")
+    have = parameters[name].shape
+    columns = (shape[0],) if window is None else (shape[0], *item["window"]["kernel"])
+    if len(have) < 2:
+        raise MalformedError(f"{where}: the weight has no rows")
+    weight = parameter(name, where, (have[0], *columns))
+    bias = None if item["bias"] is None else parameter(item["bias"], where, (have[0],))
+    kind = item["normalise"]
+    if kind not in ("none", "rows", "entries"):
+        raise MalformedError(f"{where}: normalise is none of none, rows, entries")
+    if (item["eps"] is None) != (kind == "none"):
+        raise MalformedError(f"{where}: eps is for normalised weights alone")
+    eps = Fraction(1) if item["eps"] is None else positive(item["eps"], f"{where}: eps")
+    if not Fraction(1, 2**30) <= eps <= 2**30:
+        raise MalformedError(f"{where}: eps is out of range")
+    out = (have[0],) if window is None else (have[0], *window.out)
+    return Node("linear", sources, out, window, weight, bias,
+                exact(item["scale"], f"{where}: scale"), kind, eps)
+
+
+# ---------------------------------------------------------------------------------------
+# 5. Values and adjoints, enclosed
+# ---------------------------------------------------------------------------------------
+
+
+class Weight(NamedTuple):
+    """A matrix ``P(w)`` with one row for each output, and what its derivative needs."""
+
+    matrix: Balls
+    roots: Rows  # |w|-dependent roots n of P = w/n, by rows or entries; empty for plain
+    error: int  # of the roots
+
+
+class Network:
+    """A program with its parameters on a grid.
+
+    Args:
+        g: the grid.
+        nodes: the program.
+        parameters: by name.
+        inputs: one row for each sample.
+    """
+
+    def __init__(self, g: Grid, nodes: list[Node], parameters: dict[str, Array],
+                 inputs: Array) -> None:
+        self.g, self.nodes = g, nodes
+        self.parameters = {name: (a.shape, *g.floats(a.values)) for name, a in parameters.items()}
+        samples = inputs.shape[0]
+        flat, error = g.floats(inputs.values)
+        size = len(flat) // samples
+        self.samples = samples
+        data = Balls([flat[i * size:(i + 1) * size] for i in range(samples)], error)
+        self.weights = {k: self._weight(n) for k, n in enumerate(nodes) if n.op == "linear"}
+        self.values = [data]
+        self.slopes: dict[int, Balls] = {}
+        self.bends: dict[int, Rows] = {}
+        for k in range(1, len(nodes)):
+            self.values.append(self._value(k))
+
+    def _weight(self, node: Node) -> Weight:
+        assert node.weight is not None
+        shape, flat, error = self.parameters[node.weight]
+        columns = len(flat) // shape[0]
+        rows = [flat[i * columns:(i + 1) * columns] for i in range(shape[0])]
+        if node.normalise == "none":
+            return Weight(Balls(rows, error), [], 0)
+        g, eps = self.g, self.g.down(node.eps)
+        if node.normalise == "rows":
+            squares = [[(dot(r, r) >> g.bits) + eps] for r in rows]
+        else:
+            squares = [[(x * x >> g.bits) + eps for x in r] for r in rows]
+        roots = [[isqrt(s << g.bits) for s in row] for row in squares]
+        # root n >= sqrt(eps); n^2 is off by at most off, n by off/(2 n) + 1
+        least = isqrt(eps << g.bits)
+        off = dot_error(g, columns, heaviest(rows), error, heaviest(rows), error) + 2
+        n_error = self.g.over(off, least) + 2
+        if 4 * n_error > least:
+            raise FailedError("the precision does not suffice for normalised weights")
+        wide = [r * (columns // len(r)) for r in roots]
+        matrix = [[(x << g.bits) // n for x, n in zip(r, ns)] for r, ns in zip(rows, wide)]
+        # |w/n| <= 1, and w/n moves by at most (error + |w/n| n_error)/(n - n_error)
+        m_error = self.g.over(error + n_error, least - n_error) + 2
+        return Weight(Balls(matrix, m_error), wide, n_error)
+
+    def scaled(self, x: Balls, factor: Fraction) -> Balls:
+        """A multiple of an array."""
+        if factor == 1:
+            return x
+        s, g = self.g.down(factor), self.g
+        slack = 0 if s == factor * g.one else 1
+        error = (abs(s) * x.error + slack * (largest(x.rows) + x.error) >> g.bits) + 2
+        return Balls([[v * s >> g.bits for v in row] for row in x.rows], error)
+
+    def patches(self, k: int) -> list[Rows]:
+        """What a linear operation multiplies: for each sample one row for each window."""
+        node = self.nodes[k]
+        x = self.scaled(self.values[node.sources[0]], node.scale)
+        if node.window is None:
+            return [[row] for row in x.rows]
+        places = node.window.places
+        return [[[row[i] if i >= 0 else 0 for i in p] for p in places] for row in x.rows]
+
+    def patch_error(self, k: int) -> int:
+        """The error of entries of `patches`."""
+        node = self.nodes[k]
+        return self.scaled(self.values[node.sources[0]], node.scale).error
+
+    def _value(self, k: int) -> Balls:
+        g, node = self.g, self.nodes[k]
+        given = [self.values[s] for s in node.sources]
+        x = given[0]
+        if node.op == "linear":
+            matrix, patches, error = self.weights[k].matrix, self.patches(k), self.patch_error(k)
+            offset, b_error = [0] * len(matrix.rows), 0
+            if node.bias is not None:
+                _, offset, b_error = self.parameters[node.bias]
+            rows = [[(dot(m, u) >> g.bits) + b for m, b in zip(matrix.rows, offset) for u in us]
+                    for us in patches]
+            most = max(map(heaviest, patches))
+            bound = dot_error(g, len(matrix.rows[0]), heaviest(matrix.rows), matrix.error,
+                              most, error)
+            return Balls(rows, bound + b_error)
+        if node.op == "activation":
+            value, self.slopes[k], self.bends[k] = apply(g, FUNCTIONS[node.function], x)
+            return value
+        if node.op == "scale":
+            x = self.scaled(x, node.scale)
+            if node.weight is None:
+                return x
+            _, (a,), error = self.parameters[node.weight]
+            return times_balls(g, x, Balls([[a] * len(r) for r in x.rows], error))
+        if node.op == "average":
+            assert node.window is not None
+            places = node.window.places
+            count = len(places[0])
+            return Balls([[sum(row[i] for i in p if i >= 0) // count for p in places]
+                          for row in x.rows], x.error + 1)
+        if node.op == "sum":
+            return Balls([list(map(sum, zip(*rows))) for rows in zip(*(b.rows for b in given))],
+                         sum(b.error for b in given))
+        if node.op == "concat":
+            return Balls([[v for row in rows for v in row]
+                          for rows in zip(*(b.rows for b in given))],
+                         max(b.error for b in given))
+        return x  # flatten
+
+    @property
+    def outputs(self) -> int:
+        """Outputs of one sample."""
+        return self.nodes[-1].size
+
+    def adjoints(self) -> list[Balls]:
+        """For each node the derivatives of the outputs in its value, [C 2].
+
+        Row ``i outputs + a`` belongs to output a of sample i.
+        """
+        g, nodes, o = self.g, self.nodes, self.outputs
+        found: list[Balls | None] = [None] * len(nodes)
+        units = [[g.one if a == b else 0 for b in range(o)] for a in range(o)]
+        found[-1] = Balls([list(u) for _ in range(self.samples) for u in units], 0)
+        for k in range(len(nodes) - 1, 0, -1):
+            p = found[k]
+            if p is None:  # nothing reads it
+                p = Balls([[0] * nodes[k].size for _ in range(self.samples * o)], 0)
+                found[k] = p
+            for source, back in zip(nodes[k].sources, self._back(k, p)):
+                if source == 0:
+                    continue  # nothing is trained before the data
+                old = found[source]
+                found[source] = back if old is None else Balls(
+                    [list(map(sum, zip(a, b))) for a, b in zip(old.rows, back.rows)],
+                    old.error + back.error)
+        found[0] = Balls([], 0)
+        return [b if b is not None else Balls([], 0) for b in found]
+
+    def _back(self, k: int, p: Balls) -> Iterator[Balls]:
+        """The adjoint of an operation, for each of its sources."""
+        g, node = self.g, self.nodes[k]
+        if node.op == "linear":
+            if node.sources[0] == 0:
+                yield p
+                return
+            yield self._back_linear(k, p)
+        elif node.op == "activation":
+            slopes, o = self.slopes[k], self.outputs
+            wide = [row for row in slopes.rows for _ in range(o)]
+            yield times_balls(g, p, Balls(wide, slopes.error))
+        elif node.op == "scale":
+            p = self.scaled(p, node.scale)
+            if node.weight is not None:
+                _, (a,), error = self.parameters[node.weight]
+                p = times_balls(g, p, Balls([[a] * len(r) for r in p.rows], error))
+            yield p
+        elif node.op == "average":
+            assert node.window is not None
+            places, uses = node.window.places, node.window.uses
+            size, count = self.nodes[node.sources[0]].size, len(places[0])
+            rows = []
+            for row in p.rows:
+                back = [0] * size
+                for q, windowed in zip(row, places):
+                    for i in windowed:
+                        if i >= 0:
+                            back[i] += q // count
+                rows.append(back)
+            yield Balls(rows, uses * (p.error // count + 2))
+        elif node.op == "concat":
+            start = 0
+            for s in node.sources:
+                end = start + self.nodes[s].size
+                yield Balls([row[start:end] for row in p.rows], p.error)
+                start = end
+        else:
+            for _ in node.sources:
+                yield p
+
+    def _back_linear(self, k: int, p: Balls) -> Balls:
+        g, node = self.g, self.nodes[k]
+        columns = self.weights[k].matrix.flipped()
+        m, pixels = len(columns.rows[0]), 1 if node.window is None else len(node.window.places)
+        pieces = [[row[q::pixels] for q in range(pixels)] for row in p.rows]
+        most = max((heaviest(rows) for rows in pieces), default=0)
+        error = dot_error(g, m, heaviest(columns.rows), columns.error, most, p.error)
+        if node.window is None:
+            rows = [[dot(c, b) >> g.bits for c in columns.rows] for (b,) in pieces]
+        else:
+            error *= node.window.uses
+            rows = []
+            for row in pieces:
+                back = [0] * self.nodes[node.sources[0]].size
+                for b, places in zip(row, node.window.places):
+                    for c, i in zip(columns.rows, places):
+                        if i >= 0:
+                            back[i] += dot(c, b) >> g.bits
+                rows.append(back)
+        return self.scaled(Balls(rows, error), node.scale)
+
+
+def gradients(net: Network, k: int, p: Balls) -> Balls:
+    """Derivatives of the outputs in the weight and bias of operation k, one row each."""
+    g, node, o = net.g, net.nodes[k], net.outputs
+    if node.op == "scale":
+        x = net.scaled(net.values[node.sources[0]], node.scale)
+        wide = Balls([r for r in x.rows for _ in range(o)], x.error)
+        most = max(heaviest(wide.rows), heaviest(p.rows))
+        error = dot_error(g, node.size, most, wide.error, most, p.error)
+        return Balls([[dot(a, b) >> g.bits] for a, b in zip(wide.rows, p.rows)], error)
+    patches, u_error = net.patches(k), net.patch_error(k)
+    weight = net.weights[k]
+    pixels = len(patches[0])
+    columns = len(patches[0][0])
+    found, most = [], 0
+    turned = [[list(c) for c in zip(*us)] for us in patches]  # entry by window
+    u_most = max(map(heaviest, turned))
+    for r, row in enumerate(p.rows):
+        us = turned[r // o]
+        entries: Ints = []
+        for i in range(len(weight.matrix.rows)):
+            b = row[i * pixels:(i + 1) * pixels]
+            most = max(most, weight_of(b))
+            entries += [dot(b, u) >> g.bits for u in us]
+        found.append(entries)
+    error = dot_error(g, pixels, most, p.error, u_most, u_error)
+    if node.normalise != "none":
+        found, error = _through(net, k, found, error, columns)
+    if node.bias is not None:
+        for entries, row in zip(found, p.rows):
+            entries += [sum(row[i * pixels:(i + 1) * pixels])
+                        for i in range(len(weight.matrix.rows))]
+        error = max(error, pixels * p.error)
+    return Balls(found, error)
+
+
+def _through(net: Network, k: int, rows: Rows, error: int, columns: int) -> tuple[Rows, int]:
+    """Gradients in w from those in P(w): ``(h - P <P, h>)/n`` for each row or entry."""
+    g, node, weight = net.g, net.nodes[k], net.weights[k]
+    matrix, roots = weight.matrix.rows, weight.roots
+    least = isqrt(g.down(node.eps) << g.bits) - weight.error
+    biggest = largest(rows) + error
+    found = []
+    for row in rows:
+        entries: Ints = []
+        for i, (m, n) in enumerate(zip(matrix, roots)):
+            h = row[i * columns:(i + 1) * columns]
+            if node.normalise == "rows":
+                along = dot(m, h) >> g.bits
+                across = [x - (y * along >> g.bits) for x, y in zip(h, m)]
+            else:
+                across = [x - (y * (y * x >> g.bits) >> g.bits) for x, y in zip(h, m)]
+            entries += [(x << g.bits) // y for x, y in zip(across, n)]
+        found.append(entries)
+    # entries of P are at most 1: <P, h> is off by at most c (error + m_error (biggest)), and
+    # P <P, h> by that plus m_error times |<P, h>| <= c biggest
+    c = columns if node.normalise == "rows" else 1
+    m_error = weight.matrix.error + 1
+    off = 2 * c * error + (3 * c * m_error * biggest >> g.bits) + 2 * c + 4
+    # a quotient by n is off by off/n + |a| n_error/n^2, |a| <= (c + 1) biggest
+    relative = net.g.times(net.g.over((c + 1) * biggest, least), net.g.over(weight.error, least))
+    return found, net.g.over(off, least) + relative + 2
+
+
+def jacobian_gram(net: Network, adjoints: list[Balls]) -> Balls:
+    """Enclosure of ``J J^T``, samples times outputs squared, [C 2]."""
+    g, o = net.g, net.outputs
+    n = net.samples * o
+    total, error = [[0] * n for _ in range(n)], 0
+    for k, node in enumerate(net.nodes):
+        if node.weight is None:
+            continue
+        p = adjoints[k]
+        if node.op == "linear" and node.window is None and node.normalise == "none":
+            # <b_i x_i^T, b_j x_j^T> = <b_i, b_j> <x_i, x_j>, and <b_i, b_j> from the bias
+            left = gram(g, p)
+            x = gram(g, Balls([u for us in net.patches(k) for u in us], net.patch_error(k)))
+            add = g.one if node.bias is not None else 0
+            wide = [[v + add for v in row for _ in range(o)] for row in x.rows for _ in range(o)]
+            part = times_balls(g, left, Balls(wide, x.error))
+        else:
+            part = gram(g, gradients(net, k, p))
+        total = [list(map(sum, zip(a, b))) for a, b in zip(total, part.rows)]
+        error += part.error
+    return Balls(total, error)
+
+
+# ---------------------------------------------------------------------------------------
+# 6. Eigenvalues
+# ---------------------------------------------------------------------------------------
+
+
+def spectral_norm(g: Grid, a: Balls, squarings: int = 6) -> int:
+    """Upper bound of ``|a|_2``, a symmetric: ``|a|_2 = |a^2|_2^(1/2)``, last the Frobenius norm.
+
+    Large matrices are not squared; their norm is at most the largest row sum.
+    """
+    n = len(a.rows)
+    frobenius = isqrt(sum(dot(r, r) for r in a.rows)) + 1 + n * a.error
+    sums = heaviest(a.rows) + n * a.error
+    if not squarings or n == 1 or n > 256 or not frobenius:
+        return min(frobenius, sums)
+    shift = largest(a.rows).bit_length() - g.bits
+    if shift >= 0:
+        rows, error = [[x >> shift for x in r] for r in a.rows], (a.error >> shift) + 2
+    else:
+        rows, error = [[x << -shift for x in r] for r in a.rows], a.error << -shift
+    if error.bit_length() > g.bits:
+        return min(frobenius, sums)
+    root = g.root(spectral_norm(g, gram(g, Balls(rows, error)), squarings - 1))
+    return min(root << shift if shift >= 0 else (root >> -shift) + 1, frobenius, sums)
+
+
+def operator_norm(g: Grid, a: Balls) -> int:
+    """Upper bound of the norm of a matrix, from the smaller of its two Gram matrices."""
+    if len(a.rows) > len(a.rows[0]):
+        a = a.flipped()
+    if len(a.rows) <= 256:
+        return g.root(spectral_norm(g, gram(g, a)))
+    flipped = a.flipped()  # Schur: at most the root of largest row sum times largest column sum
+    rows = heaviest(a.rows) + len(flipped.rows) * a.error
+    columns = heaviest(flipped.rows) + len(a.rows) * a.error
+    squares = isqrt(sum(dot(r, r) for r in a.rows)) + 1 + len(a.rows) * len(flipped.rows) * a.error
+    return min(isqrt(rows * columns) + 1, squares)
+
+
+def least_eigenvalue(g: Grid, a: Balls, factor: Rows, shift: int) -> int:
+    """Lower bound of the least eigenvalue: ``a = shift + L L^T + E`` gives ``shift - |E|``.
+
+    Any lower triangular L will do; ``|E|`` is at most the largest sum of a row.
+    """
+    n = len(a.rows)
+    sums = [0] * n
+    for i in range(n):
+        row = factor[i]
+        for j in range(i + 1):
+            e = (a.rows[i][j] << g.bits) - dot(row[:j + 1], factor[j])
+            e = abs(e - (shift << g.bits if i == j else 0))
+            sums[i] += e
+            if i != j:
+                sums[j] += e
+    return shift - (max(sums) >> g.bits) - 1 - n * a.error
+
+
+# ---------------------------------------------------------------------------------------
+# 7. The second derivative on the ball of radius R around the parameters, [C 3]
+# ---------------------------------------------------------------------------------------
+
+
+class Spread(NamedTuple):
+    """Bounds of a family ``v_i``, one vector for each sample: root of the sum of squares of
+    ``|v_i|``, fourth root of the sum of fourth powers, maximum."""
+
+    two: int
+    four: int
+    most: int
+
+
+def spread_map(f: Callable[..., int], *spreads: Spread) -> Spread:
+    """Combine spreads norm by norm."""
+    return Spread(*(f(*parts) for parts in zip(*spreads)))
+
+
+NONE = Spread(0, 0, 0)
+
+
+def sizes_of(g: Grid, patches: list[Rows], error: int, ones: bool) -> Spread:
+    """Spread of ``h -> (h U_i)_i`` over matrices h with Frobenius norm 1, [C 3, Lemma 1].
+
+    U_i has the windows of sample i as columns, with a row of ones below if `ones`.
+    """
+    add = g.one if ones else 0
+    samples, pixels = len(patches), len(patches[0])
+    rows = Balls([u for us in patches for u in us], error)
+    full = len(rows.rows) > len(rows.rows[0]) + 1
+    # two: the norm of [U_1 ... U_N], from its Gram matrix or that of its transpose
+    inner = gram(g, rows) if not full or samples * pixels <= 512 else None
+    if full:
+        tall = [list(c) for c in zip(*rows.rows)] + ([[g.one] * len(rows.rows)] if ones else [])
+        two = g.root(spectral_norm(g, gram(g, Balls(tall, error))))
+    else:
+        assert inner is not None
+        two = g.root(spectral_norm(g, Balls([[v + add for v in r] for r in inner.rows],
+                                            inner.error)))
+    lengths = [isqrt(sum(dot(u, u) + (add * g.one) for u in us)) + 1 + error *
+               (isqrt(len(us) * len(us[0])) + 1) for us in patches]
+    most = max(lengths)
+    fourth = g.root(g.root(sum(g.times(n, n, n, n) for n in lengths)))
+    if inner is not None:
+        # entry i, j: squared Frobenius norm of U_i^T U_j, an upper bound
+        table = [[0] * samples for _ in range(samples)]
+        for i in range(samples):
+            for j in range(samples):
+                block = [abs(v + add) + inner.error for r in
+                         inner.rows[i * pixels:(i + 1) * pixels]
+                         for v in r[j * pixels:(j + 1) * pixels]]
+                table[i][j] = -(-dot(block, block) >> g.bits)
+        fourth = min(fourth, g.root(g.root(spectral_norm(g, Balls(table, 0)))))
+    return Spread(two, min(fourth, two), min(most, two, fourth))
+
+
+class Second(NamedTuple):
+    """What section 7 proves: bounds of the Jacobian's Lipschitz constant on the ball."""
+
+    lipschitz: int
+    by_blocks: Rows  # the matrix Q
+
+
+class _Ball:
+    """The recursions of [C 3], forward in `__init__` and backward in `second`."""
+
+    def __init__(self, net: Network, adjoints: list[Balls], radius: int) -> None:
+        self.net, self.g, self.p, self.radius = net, net.g, adjoints, radius
+        nodes = net.nodes
+        self.blocks = [k for k, n in enumerate(nodes) if n.weight is not None]
+        self.own: dict[int, Spread] = {}  # spread of h -> (h x_i)_i at the block, on the ball
+        self.gain: dict[int, int] = {}  # norm of the operation as a map of its input
+        self.inner: dict[int, int] = {}  # how much a change of w of norm 1 changes that map
+        self.bend: dict[int, int] = {}
+        self.steep: dict[int, int] = {}
+        self.move: list[Spread] = [NONE]  # how far values move on the ball
+        self.reach: list[dict[int, int]] = [{}]  # derivative in the block's own output
+        for k in range(1, len(nodes)):
+            self._forward(k)
+
+    def _forward(self, k: int) -> None:
+        g, node = self.g, self.net.nodes[k]
+        before = [self.move[s] for s in node.sources]
+        reach = [self.reach[s] for s in node.sources]
+        x, own = before[0], dict(reach[0])
+        if node.op == "linear":
+            moved, own = self._linear(k, x, own)
+        elif node.op == "activation":
+            moved, own = self._activation(k, x, own)
+        elif node.op == "scale":
+            moved, own = self._scale(k, x, own)
+        elif node.op == "average":
+            assert node.window is not None
+            places = node.window.places
+            # Schur: rows sum to at most 1, columns to at most uses/count
+            gain = self.gain[k] = g.root(g.up(Fraction(node.window.uses, len(places[0]))))
+            moved = spread_map(lambda a: g.times(a, gain), x)
+            own = {b: g.times(v, gain) for b, v in own.items()}
+        elif node.op == "sum":
+            moved = spread_map(lambda *a: sum(a), *before)
+            own = {}
+            for r in reach:
+                for b, v in r.items():
+                    own[b] = own.get(b, 0) + v
+        elif node.op == "concat":
+            moved = spread_map(lambda *a: g.length(*a), *before)
+            own = {b: g.length(*(r[b] for r in reach if b in r))
+                   for b in {b for r in reach for b in r}}
+        else:
+            moved = x
+        self.move.append(moved)
+        self.reach.append(own)
+
+    def _linear(self, k: int, x: Spread, own: dict[int, int]) -> tuple[Spread, dict[int, int]]:
+        g, node, net = self.g, self.net.nodes[k], self.net
+        size = abs(node.scale)
+        if node.window is not None:
+            size_up = g.times(g.up(size), g.root(node.window.uses << g.bits))
+        else:
+            size_up = g.up(size)
+        slope = g.one  # norm of DP
+        if node.normalise != "none":
+            slope = g.over(g.one, isqrt(g.down(node.eps) << g.bits))
+        push = max(slope, g.one) if node.bias is not None else slope
+        at_center = spread_map(lambda a: g.times(a, push), sizes_of(
+            g, net.patches(k), net.patch_error(k), node.bias is not None))
+        weight = 0
+        if any(x) or own:  # otherwise the input is the data
+            weight = operator_norm(g, net.weights[k].matrix)
+        change = g.times(slope, self.radius)
+        gain = self.gain[k] = g.times(size_up, weight + change)
+        self.inner[k] = g.times(size_up, slope)
+        moved = spread_map(lambda a, b: g.times(gain, a) + g.times(self.radius, b), x, at_center)
+        self.own[k] = spread_map(lambda a, b: a + g.times(size_up, push, b), at_center, x)
+        own = {b: g.times(v, gain) for b, v in own.items()}
+        own[k] = g.one
+        return moved, own
+
+    def _activation(self, k: int, x: Spread, own: dict[int, int]) -> tuple[Spread, dict[int, int]]:
+        g, net = self.g, self.net
+        f = FUNCTIONS[net.nodes[k].function]
+        slope, curvature, third = g.up(f.slope), g.up(f.curvature), g.up(f.third)
+        bends, slopes = largest(net.bends[k]), net.slopes[k]
+        self.bend[k] = min(curvature, bends + g.times(third, x.most))
+        self.steep[k] = min(slope, largest(slopes.rows) + slopes.error +
+                            g.times(self.bend[k], x.most))
+        steep = self.steep[k]
+        return (spread_map(lambda a: g.times(a, steep), x),
+                {b: g.times(v, steep) for b, v in own.items()})
+
+    def _scale(self, k: int, x: Spread, own: dict[int, int]) -> tuple[Spread, dict[int, int]]:
+        g, net, node = self.g, self.net, self.net.nodes[k]
+        size = g.up(abs(node.scale))
+        if node.weight is None:
+            self.gain[k] = size
+            return (spread_map(lambda a: g.times(a, size), x),
+                    {b: g.times(v, size) for b, v in own.items()})
+        _, (a,), error = net.parameters[node.weight]
+        value = net.scaled(net.values[node.sources[0]], node.scale)
+        lengths = [norm(g, row, value.error) for row in value.rows]
+        at_center = Spread(g.length(*lengths), g.root(g.root(sum(
+            g.times(n, n, n, n) for n in lengths))), max(lengths))
+        gain = self.gain[k] = g.times(size, abs(a) + error + self.radius)
+        self.inner[k] = size
+        moved = spread_map(lambda m, c: g.times(gain, m) + g.times(self.radius, c), x, at_center)
+        self.own[k] = spread_map(lambda m, c: c + g.times(size, m), x, at_center)
+        own = {b: g.times(v, gain) for b, v in own.items()}
+        own[k] = g.one
+        return moved, own
+
+    def second(self) -> Second:
+        """Go backward: how far adjoints move, and the terms of the second derivative."""
+        g, nodes = self.g, self.net.nodes
+        place = {k: i for i, k in enumerate(self.blocks)}
+        q = [[0] * len(place) for _ in place]
+        away = [0] * len(nodes)  # operator norm of the change of the adjoint, largest sample
+        for k in range(len(nodes) - 1, 0, -1):
+            node, source = nodes[k], nodes[k].sources[0]
+            if node.op == "activation":
+                column = self._columns(k)
+                # [C 3, term A]
+                weight = g.times(column + away[k], self.bend[k])
+                terms = {b: g.times(v, self.own[b].four) for b, v in self.reach[source].items()}
+                for b, v in terms.items():
+                    for c, u in terms.items():
+                        q[place[b]][place[c]] += g.times(weight, v, u)
+                away[source] += (g.times(self.steep[k], away[k]) +
+                                 g.times(column, self.bend[k], self.move[source].most))
+                continue
+            if node.weight is not None:
+                size = self._operator(k) + away[k]
+                # [C 3, term B]
+                for b, v in self.reach[source].items():
+                    term = g.times(size, self.inner[k], v, self.own[b].two)
+                    q[place[k]][place[b]] += term
+                    q[place[b]][place[k]] += term
+                if node.normalise != "none":  # [C 3, term C]
+                    q[place[k]][place[k]] += g.times(size, self._curved(k))
+            if node.op in ("linear", "scale"):
+                back = g.times(self.gain[k], away[k])
+                if node.weight is not None:
+                    back += g.times(self.inner[k], self.radius, self._operator(k))
+                away[source] += back
+            elif node.op == "average":
+                away[source] += g.times(self.gain[k], away[k])
+            else:
+                for s in node.sources:
+                    away[s] += away[k]
+        return Second(spectral_norm(g, Balls(q, 0), 12) if q else 0, q)
+
+    def _curved(self, k: int) -> int:
+        """Bound of ``|D^2 P(w)[h, h] X|`` on the ball, h of norm 1; 0.858651 > 48 sqrt5/125."""
+        g, net, node = self.g, self.net, self.net.nodes[k]
+        two = sizes_of(g, net.patches(k), net.patch_error(k), False).two
+        size = g.times(g.up(abs(node.scale)), self.move[node.sources[0]].two)
+        if node.window is not None:
+            size = g.times(size, g.root(node.window.uses << g.bits))
+        return g.times(g.up(Fraction("0.858651") / node.eps), two + size)
+
+    def _columns(self, k: int) -> int:
+        """Largest norm of a column of the adjoint of a sample: all outputs, one entry."""
+        p, o = self.p[k], self.net.outputs
+        if o == 1:
+            return largest(p.rows) + p.error
+        best = 0
+        for i in range(self.net.samples):
+            rows = p.rows[i * o:(i + 1) * o]
+            best = max(best, max(sum(x * x for x in column) for column in zip(*rows)))
+        return isqrt(best) + 1 + p.error * (isqrt(o) + 1)
+
+    def _operator(self, k: int) -> int:
+        """Largest operator norm of the adjoint of a sample."""
+        p, o = self.p[k], self.net.outputs
+        if o == 1:
+            return max(norm(self.g, row, p.error) for row in p.rows)
+        return max(operator_norm(self.g, Balls(p.rows[i * o:(i + 1) * o], p.error))
+                   for i in range(self.net.samples))
+
+
+def second_order(net: Network, adjoints: list[Balls], radius: int) -> Second:
+    """Bound of ``|J(a) - J(b)|/|a - b|`` over a, b within `radius` of the parameters, [C 3]."""
+    return _Ball(net, adjoints, radius).second()
+
+
+# ---------------------------------------------------------------------------------------
+# 8. The theorem
+# ---------------------------------------------------------------------------------------
+
+
+class Certificate(NamedTuple):
+    """A file that is well formed; nothing in it is proved yet."""
+
+    grid: Grid
+    nodes: list[Node]
+    parameters: dict[str, Array]
+    inputs: Array
+    targets: Array
+    cost: str
+    step: Fraction  # on the sum over samples: the step of the file times the factor of the cost
+    claims: dict[str, Fraction]
+    shift: Fraction
+    factor: list[list[float]]
+
+
+SQUARE = "residual rate"
+ENTROPY = "loss target"
+COMMON = "radius eigenvalue jacobian lipschitz delta"
+
+
+def certificate(at: dict[str, Any]) -> Certificate:
+    """Check the form of everything."""
+    keys(at, "the file", "format version bits data program parameters cost step claims witness",
+         "about")
+    if at["format"] != FORMAT or type(at["version"]) is not int or at["version"] != VERSION:
+        raise MalformedError(f"this checks {FORMAT} version {VERSION} and nothing else")
+    if len(json.dumps(at.get("about", {}))) > 10**6:
+        raise MalformedError("about is too long")
+    bits = integer(at["bits"], "bits", *BITS)
+    data = keys(at["data"], "data", "inputs targets")
+    inputs, targets = array(data["inputs"], "inputs"), array(data["targets"], "targets")
+    if len(inputs.shape) < 2 or inputs.shape[0] != targets.shape[0]:
+        raise MalformedError("inputs and targets are not of as many samples")
+    if not isinstance(at["parameters"], dict):
+        raise MalformedError("parameters is not an object")
+    parameters = {word(k, "a parameter's name"): array(v, f"parameter {k[:40]}")
+                  for k, v in at["parameters"].items()}
+    nodes = program(at["program"], inputs.shape[1:], parameters)
+    outputs, samples = nodes[-1].size, inputs.shape[0]
+    if not parameters:
+        raise MalformedError("nothing is trained")
+    if len(nodes[-1].shape) != 1 or samples * outputs > MAX_ROWS:
+        raise MalformedError("the output is no vector, or too large")
+    cost = keys(at["cost"], "cost", "kind numerator denominator")
+    factor = Fraction(integer(cost["numerator"], "numerator", 1, 10**9),
+                      integer(cost["denominator"], "denominator", 1, 10**9))
+    kind = word(cost["kind"], "cost: kind")
+    if kind == "square":
+        if targets.shape != (samples, outputs):
+            raise MalformedError("the targets have another shape than the outputs")
+    elif kind == "cross_entropy":
+        if targets.shape != (samples,) or outputs < 2:
+            raise MalformedError("cross_entropy takes one label for each sample, two or more outputs")
+        if any(t != int(t) or not 0 <= t < outputs for t in targets.values):
+            raise MalformedError("a label is no class")
+    else:
+        raise MalformedError("the cost is neither square nor cross_entropy")
+    names = f"{COMMON} {SQUARE if kind == 'square' else ENTROPY}"
+    given = keys(at["claims"], "claims", names)
+    claims = {name: positive(given[name], f"claim {name}") for name in names.split()}
+    step = positive(at["step"], "step")
+    witness = keys(at["witness"], "witness", "shift factor")
+    shift = positive(witness["shift"], "shift")
+    rows = witness["factor"]
+    if not isinstance(rows, list) or len(rows) != samples * outputs:
+        raise MalformedError("the witness has not one row for each output of each sample")
+    lower = []
+    for i, row in enumerate(rows):
+        if not isinstance(row, list) or len(row) != i + 1:
+            raise MalformedError("the witness is not lower triangular")
+        lower.append([real(v, "witness") for v in row])
+    return Certificate(Grid(bits), nodes, parameters, inputs, targets, kind, step * factor,
+                       claims, shift, lower)
+
+
+def work(c: Certificate) -> int:
+    """About how many integer multiplications a check takes, in units of 128 bits."""
+    samples, outputs = c.inputs.shape[0], c.nodes[-1].size
+    rows = samples * outputs
+    total = rows**3
+    for node in c.nodes[1:]:
+        total += (samples + rows) * node.size * (400 if node.op == "activation" else 1)
+        if node.op != "linear":
+            continue
+        assert node.weight is not None
+        size = len(c.parameters[node.weight].values)
+        high = c.parameters[node.weight].shape[0]
+        pixels = 1 if node.window is None else len(node.window.places)
+        least, most = min(high, size // high), max(high, size // high)
+        short = min(samples * pixels, size // high)
+        total += 2 * (samples + rows) * pixels * size + least * least * most + 6 * 256**3
+        total += short * short * max(samples * pixels, size // high) + (samples * pixels)**2
+        total += rows * rows * (size if pixels > 1 or node.normalise != "none" else high)
+    return total * max(1, c.grid.bits // 128) ** 2
+
+
+def outputs_loss(c: Certificate, net: Network) -> int:
+    """Upper bound: of ``|F - y|``, or of the sum of ``log sum_j exp(z_j - z_label)``."""
+    g, out = c.grid, net.values[-1]
+    if c.cost == "square":
+        y, error = g.floats(c.targets.values)
+        flat = [v for row in out.rows for v in row]
+        return norm(g, [a - b for a, b in zip(flat, y)], out.error + error)
+    total = 0
+    w = g.bits + GUARD
+    for row, label in zip(out.rows, c.targets.values):
+        top = max(row)
+        # log of the sum, which is from 1 to the number of classes, by halving below 2
+        parts = sum(exp_minus(top - z << GUARD, w) for z in row)
+        halvings = max(0, parts.bit_length() - w - 1)
+        rest = (parts >> halvings) - (1 << w)
+        log2 = log_one_plus(1 << w, w)
+        value = halvings * log2 + log_one_plus(max(rest, 0), w)
+        total += (value >> GUARD) + 4 + top - row[int(label)] + 2 * out.error
+    return total
+
+
+class Line(NamedTuple):
+    """One inequality."""
+
+    name: str
+    holds: bool
+    text: str
+
+
+class Facts(NamedTuple):
+    """What was computed from the network, the data and the radius."""
+
+    loss: int
+    eigenvalue: int
+    top: int
+    lipschitz: int
+
+
+def facts(c: Certificate, say: Callable[[str], None] = lambda text: None) -> Facts:
+    """Enclosures of all that the theorem asks for, computed from the file's network and data."""
+    g = c.grid
+    say("values of the network")
+    net = Network(g, c.nodes, c.parameters, c.inputs)
+    say("adjoints")
+    adjoints = net.adjoints()
+    say("Gram matrix of the derivatives")
+    k = jacobian_gram(net, adjoints)
+    say("least eigenvalue")
+    factor = [g.floats(row)[0] for row in c.factor]
+    low = least_eigenvalue(g, k, factor, g.down(c.shift))
+    top = spectral_norm(g, k)
+    say("second derivative on the ball")
+    found = second_order(net, adjoints, g.up(c.claims["radius"]))
+    return Facts(outputs_loss(c, net), low, top, found.lipschitz)
+
+
+def judge(c: Certificate, f: Facts) -> list[Line]:
+    """All inequalities: computed against claimed, and the claims against the theorem."""
+    g, claim = c.grid, c.claims
+    lines = []
+
+    def line(name: str, holds: bool, text: str) -> None:
+        lines.append(Line(name, holds, text))
+
+    def upper(name: str, found: int, what: str) -> None:
+        line(name, Fraction(found, g.one) <= claim[name],
+             f"{what} <= {g.show(found):.9g} <= claimed {float(claim[name]):.9g}")
+
+    low, radius, curved = claim["eigenvalue"], claim["radius"], claim["lipschitz"]
+    line("eigenvalue", Fraction(f.eigenvalue, g.one) >= low,
+         f"least eigenvalue of J J^T >= {g.show(f.eigenvalue):.9g} >= claimed {float(low):.9g}")
+    upper("lipschitz", f.lipschitz, f"Lipschitz constant of J within {float(radius):.6g}")
+    upper("jacobian", g.root(f.top) + g.times(g.up(curved), g.up(radius)),
+          f"|J| within {float(radius):.6g}")
+    square = c.cost == "square"
+    loss = claim["residual" if square else "loss"]
+    upper("residual" if square else "loss", f.loss, "|F - y|" if square else "cross-entropy")
+    delta = claim["delta"]
+    bend = claim["jacobian"]**2 + curved * loss if square else _entropy_bend(c)
+    line("delta", c.step * bend / 2 <= delta < 1,
+         f"step {float(c.step):.6g}: {float(c.step * bend / 2):.9g} <= delta "
+         f"{float(delta):.9g} < 1")
+    # sigma_0 = sqrt(low); sigma_0 - L R > 0
+    line("regular", (curved * radius)**2 < low,
+         f"sigma - L R: {float(low)**0.5:.9g} - {float(curved * radius):.9g} > 0")
+    if not all(x.holds for x in lines):
+        return lines
+    # need < (1 - delta)(sigma_0 R - L R^2/2)
+    need = loss if square else _entropy_path(c)
+    left = need + (1 - delta) * curved * radius**2 / 2
+    line("path", left**2 < ((1 - delta) * radius)**2 * low,
+         f"{float(left):.9g} < (1 - delta) sigma R = "
+         f"{float((1 - delta) * radius) * float(low)**0.5:.9g}")
+    if square:
+        # sigma_0 from below by a rational: s^2 <= low
+        sigma = Fraction(isqrt(int(low * 2**2000)), 2**1000) - curved * radius
+        rate = 1 - 2 * c.step * (1 - delta) * sigma**2
+        line("rate", sigma > 0 and rate <= claim["rate"] < 1,
+             f"1 - 2 step (1 - delta)(sigma - L R)^2 = 1 - {float(1 - rate):.9g} <= claimed "
+             f"1 - {float(1 - claim['rate']):.9g} < 1")
+    return lines
+
+
+def _entropy_bend(c: Certificate) -> Fraction:
+    """Curvature of the loss on the way, [C 5]: ``b^2/2 + sqrt2 L min(loss, sqrt n)``."""
+    samples = c.inputs.shape[0]
+    root = Fraction(isqrt(samples << 128) + 1, 2**64)
+    slope = Fraction(3, 2) * min(c.claims["loss"], root)  # 3/2 > sqrt 2
+    return c.claims["jacobian"]**2 / 2 + c.claims["lipschitz"] * slope
+
+
+def _entropy_path(c: Certificate) -> Fraction:
+    """Bound of ``sqrt(n) (log(exp(loss) - 1) - log(exp(target) - 1))``, [C 5]."""
+    loss, target = c.claims["loss"], c.claims["target"]
+    if loss <= target:
+        return Fraction(0)
+    if loss > 10**6 or target < Fraction(1, 2**60):
+        raise FailedError("the loss is too large or the target too small")
+    w = 512
+    g = Grid(w)
+    # log(exp(x) - 1) = x + log(1 - exp(-x)); errors of exp below 2**45, of arguments 1
+    top = g.one - exp_minus(g.down(loss), w) + 2**46
+    low = g.one - exp_minus(g.down(target), w) - 2**46
+    ratio = g.over(top, low)
+    halvings = max(0, ratio.bit_length() - w - 1)
+    rest = max(0, (ratio >> halvings) + 1 - g.one)
+    log = halvings * log_one_plus(g.one, w) + log_one_plus(min(rest, g.one), w) + 2**20
+    root = Fraction(isqrt(c.inputs.shape[0] << 128) + 1, 2**64)
+    return root * (loss - target + Fraction(log, g.one))
+
+
+# ---------------------------------------------------------------------------------------
+# 9. The command
+# ---------------------------------------------------------------------------------------
+
+
+class Verdict(NamedTuple):
+    """What came out."""
+
+    accepted: bool
+    lines: list[Line]
+    statement: str
+
+
+def statement(c: Certificate) -> str:
+    """One sentence of what an accepted certificate proves."""
+    claim, samples = c.claims, c.inputs.shape[0]
+    trained = sum(len(a.values) for a in c.parameters.values())
+    about = (f"gradient descent in exact arithmetic on all {trained} parameters, started at "
+             f"those in this file, with step {float(c.step):.6g} on the summed loss of the "
+             f"{samples} samples")
+    if c.cost == "square":
+        return (f"Proven from the parameters in the file: {about}, never leaves the ball of "
+                f"radius {float(claim['radius']):.6g} and converges to zero loss, each step "
+                f"multiplying the loss by at most 1 - {float(1 - claim['rate']):.6g}.")
+    return (f"Proven from the parameters in the file: {about}, reaches a summed cross-entropy of "
+            f"at most {float(claim['target']):.6g} within the ball of radius "
+            f"{float(claim['radius']):.6g}.")
+
+
+def check(at: dict[str, Any], say: Callable[[str], None] = lambda text: None,
+          limit: int = MAX_WORK) -> Verdict:
+    """Check a certificate that has been read.
+
+    Raises:
+        MalformedError: if it is none, or a check would take more than `limit` multiplications.
+    """
+    c = certificate(at)
+    if work(c) > limit:
+        raise MalformedError(f"a check would take about {work(c):.1e} multiplications, more than "
+                        f"{limit:.1e}")
+    try:
+        lines = judge(c, facts(c, say))
+    except FailedError as error:
+        lines = [Line("enclosure", False, str(error))]
+    accepted = bool(lines) and all(x.holds for x in lines)
+    return Verdict(accepted, lines, statement(c) if accepted else
+                   "Nothing is proven: an inequality fails (and nothing is refuted).")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Check one file and print each inequality."""
+    if len(arguments) != 1:
+        print("usage: python checker.py certificate.json", file=sys.stderr)
+        return 2
+    try:
+        path = Path(arguments[0])
+        if path.stat().st_size > MAX_BYTES:
+            raise MalformedError(f"the file has more than {MAX_BYTES} bytes")
+        verdict = check(read(path.read_bytes()), lambda text: print(text, file=sys.stderr))
+    except (OSError, MalformedError) as error:
+        print(f"malformed: {error}", file=sys.stderr)
+        return 2
+    for line in verdict.lines:
+        print(f"{'PASS' if line.holds else 'FAIL'} {line.name}: {line.text}")
+    print(verdict.statement)
+    return 0 if verdict.accepted else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

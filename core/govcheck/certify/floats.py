@@ -1,0 +1,434 @@
+"""A certificate's program in float64: values, adjoints, gradients and the bound of section 7.
+
+The same network and the same bound as in `govcheck.certify.checker`, written a second time with
+numpy, for training and for finding what to claim. Nothing here is trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from govcheck.certify import checker
+from govcheck.certify.checker import Node
+
+Array = NDArray[np.float64]
+Parameters = dict[str, Array]
+
+KAPPA: Final = 0.858651
+_ROOT_PI: Final = float(np.sqrt(np.pi))
+
+
+def _erf(z: Array) -> tuple[Array, Array, Array]:
+    slope = 2 / _ROOT_PI * np.exp(-z * z)
+    return special.erf(z), slope, -2 * z * slope
+
+
+def _gelu(z: Array) -> tuple[Array, Array, Array]:
+    below, density = special.ndtr(z), np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
+    return z * below, below + z * density, density * (2 - z * z)
+
+
+def _tanh(z: Array) -> tuple[Array, Array, Array]:
+    t = np.tanh(z)
+    return t, 1 - t * t, -2 * t * (1 - t * t)
+
+
+def _sigmoid(z: Array) -> tuple[Array, Array, Array]:
+    s = special.expit(z)
+    return s, s * (1 - s), s * (1 - s) * (1 - 2 * s)
+
+
+def _softplus(z: Array) -> tuple[Array, Array, Array]:
+    s = special.expit(z)
+    return np.logaddexp(0, z), s, s * (1 - s)
+
+
+FUNCTIONS: Final[dict[str, Callable[[Array], tuple[Array, Array, Array]]]] = {
+    "tanh": _tanh,
+    "sigmoid": _sigmoid,
+    "softplus": _softplus,
+    "erf": _erf,
+    "gelu": _gelu,
+    "identity": lambda z: (z, np.ones_like(z), np.zeros_like(z)),
+}
+
+
+@dataclass
+class Pass:
+    """What one forward pass leaves behind, by node."""
+
+    values: list[Array]
+    slopes: dict[int, Array] = field(default_factory=dict)
+    bends: dict[int, Array] = field(default_factory=dict)
+    patches: dict[int, Array] = field(default_factory=dict)
+    matrices: dict[int, Array] = field(default_factory=dict)
+
+
+class FloatNetwork:
+    """A program on fixed inputs.
+
+    Args:
+        operations: the program, as JSON.
+        shapes: of the parameters.
+        inputs: shape ``(N, *sample)``.
+    """
+
+    def __init__(
+        self,
+        operations: list[dict[str, Any]],
+        shapes: Mapping[str, tuple[int, ...]],
+        inputs: Array,
+    ) -> None:
+        arrays = {name: checker.Array(shape, []) for name, shape in shapes.items()}
+        self.nodes: list[Node] = checker.program(operations, inputs.shape[1:], arrays)
+        self.inputs = inputs.reshape(len(inputs), -1)
+        self.samples = len(inputs)
+        self.places = {
+            k: np.array(n.window.places) for k, n in enumerate(self.nodes) if n.window is not None
+        }
+
+    @property
+    def outputs(self) -> int:
+        """Outputs of one sample."""
+        return self.nodes[-1].size
+
+    def matrix(self, node: Node, theta: Parameters) -> Array:
+        """``P(w)``, one row for each output."""
+        assert node.weight is not None
+        w = theta[node.weight]
+        w = w.reshape(len(w), -1)
+        eps = float(node.eps)
+        if node.normalise == "rows":
+            w = w / np.sqrt(eps + (w * w).sum(1, keepdims=True))
+        elif node.normalise == "entries":
+            w = w / np.sqrt(eps + w * w)
+        return w
+
+    def forward(self, theta: Parameters) -> Pass:
+        """Values of all nodes, shape ``(N, size)``."""
+        run = Pass([self.inputs])
+        for k, node in enumerate(self.nodes[1:], 1):
+            given = [run.values[s] for s in node.sources]
+            run.values.append(self._value(k, node, given, theta, run))
+        return run
+
+    def _value(
+        self, k: int, node: Node, given: list[Array], theta: Parameters, run: Pass
+    ) -> Array:
+        x = given[0]
+        match node.op:
+            case "linear":
+                u = float(node.scale) * x
+                u = u[:, None, :] if k not in self.places else _read(u, self.places[k])
+                run.patches[k], run.matrices[k] = u, self.matrix(node, theta)
+                z = np.einsum("mc,nqc->nmq", run.matrices[k], u, optimize=True)
+                if node.bias is not None:
+                    z = z + theta[node.bias][:, None]
+                return np.asarray(z.reshape(len(x), -1))
+            case "activation":
+                value, run.slopes[k], run.bends[k] = FUNCTIONS[node.function](x)
+                return value
+            case "scale":
+                own = 1.0 if node.weight is None else theta[node.weight]
+                return np.asarray(float(node.scale) * own * x)
+            case "average":
+                return np.asarray(_read(x, self.places[k]).mean(-1))
+            case "sum":
+                return np.asarray(np.sum(given, axis=0))
+            case "concat":
+                return np.concatenate(given, axis=1)
+        return x
+
+    def adjoints(self, theta: Parameters, run: Pass, seeds: Array) -> list[Array]:
+        """``seeds`` of shape ``(N, k, outputs)`` pulled back to each node, ``(N, k, size)``."""
+        found: list[Array] = [np.zeros((*seeds.shape[:2], n.size)) for n in self.nodes]
+        found[-1] = found[-1] + seeds
+        for k in range(len(self.nodes) - 1, 0, -1):
+            node, p = self.nodes[k], found[k]
+            if node.op == "concat":
+                start = 0
+                for s in node.sources:
+                    end = start + self.nodes[s].size
+                    found[s] = found[s] + p[..., start:end]
+                    start = end
+                continue
+            back = p
+            source = node.sources[0]
+            if node.op == "linear":
+                if source == 0:
+                    continue
+                m = run.matrices[k]
+                pixels = run.patches[k].shape[1]
+                split = p.reshape(*p.shape[:2], len(m), pixels)
+                back = float(node.scale) * np.einsum("nkmq,mc->nkqc", split, m, optimize=True)
+                back = back[:, :, 0] if k not in self.places else _write(
+                    back, self.places[k], self.nodes[source].size)
+            elif node.op == "activation":
+                back = p * run.slopes[k][:, None]
+            elif node.op == "scale":
+                own = 1.0 if node.weight is None else theta[node.weight]
+                back = np.asarray(float(node.scale) * own * p)
+            elif node.op == "average":
+                places = self.places[k]
+                wide = np.repeat(p[..., None], places.shape[1], axis=-1) / places.shape[1]
+                back = _write(wide, places, self.nodes[source].size)
+            for s in node.sources:
+                found[s] = found[s] + back
+        return found
+
+    def gradients(self, theta: Parameters, run: Pass, adjoints: list[Array]) -> Parameters:
+        """Derivatives in each parameter, shape ``(N, k, *parameter)``."""
+        found: Parameters = {}
+        for k, node in enumerate(self.nodes):
+            if node.weight is None:
+                continue
+            p = adjoints[k]
+            if node.op == "scale":
+                x = float(node.scale) * run.values[node.sources[0]]
+                found[node.weight] = np.einsum("nki,ni->nk", p, x)
+                continue
+            m, u = run.matrices[k], run.patches[k]
+            split = p.reshape(*p.shape[:2], len(m), u.shape[1])
+            g = np.einsum("nkmq,nqc->nkmc", split, u, optimize=True)
+            found[node.weight] = _through(g, m, node, theta[node.weight]).reshape(
+                *p.shape[:2], *theta[node.weight].shape)
+            if node.bias is not None:
+                found[node.bias] = split.sum(-1)
+        return found
+
+    def gradient(self, theta: Parameters, run: Pass, residual: Array) -> Parameters:
+        """Gradient of ``sum_i <residual_i, F_i>`` with the residual held fixed."""
+        adjoints = self.adjoints(theta, run, residual[:, None, :])
+        found: Parameters = {}
+        for k, node in enumerate(self.nodes):
+            if node.weight is None:
+                continue
+            p = adjoints[k][:, 0]
+            if node.op == "scale":
+                x = float(node.scale) * run.values[node.sources[0]]
+                found[node.weight] = np.asarray((p * x).sum())
+                continue
+            m, u = run.matrices[k], run.patches[k]
+            split = p.reshape(len(p), len(m), u.shape[1])
+            g = np.tensordot(split, u, axes=([0, 2], [0, 1]))
+            w = theta[node.weight]
+            found[node.weight] = _through(g, m, node, w).reshape(w.shape)
+            if node.bias is not None:
+                found[node.bias] = split.sum((0, 2))
+        return found
+
+    def gram(self, theta: Parameters, run: Pass) -> Array:
+        """``J J^T``, rows ordered as sample, output."""
+        o = self.outputs
+        adjoints = self.jacobian_adjoints(theta, run)
+        total = np.zeros((self.samples * o, self.samples * o))
+        for k, node in enumerate(self.nodes):
+            if node.weight is None:
+                continue
+            p = adjoints[k].reshape(self.samples * o, -1)
+            plain = node.op == "linear" and node.normalise == "none" and k not in self.places
+            if plain:
+                u = run.patches[k][:, 0]
+                inner = u @ u.T + (1.0 if node.bias is not None else 0.0)
+                total += (p @ p.T) * np.kron(inner, np.ones((o, o)))
+                continue
+            for g in self._own(k, theta, run, adjoints[k]):
+                rows = g.reshape(self.samples * o, -1)
+                total += rows @ rows.T
+        return total
+
+    def _own(self, k: int, theta: Parameters, run: Pass, p: Array) -> list[Array]:
+        node = self.nodes[k]
+        assert node.weight is not None
+        if node.op == "scale":
+            x = float(node.scale) * run.values[node.sources[0]]
+            return [np.einsum("nki,ni->nk", p, x)]
+        m, u = run.matrices[k], run.patches[k]
+        split = p.reshape(*p.shape[:2], len(m), u.shape[1])
+        g = np.einsum("nkmq,nqc->nkmc", split, u, optimize=True)
+        found = [_through(g, m, node, theta[node.weight])]
+        return [*found, split.sum(-1)] if node.bias is not None else found
+
+    def jacobian_adjoints(self, theta: Parameters, run: Pass) -> list[Array]:
+        """Adjoints of every output."""
+        units = np.broadcast_to(np.eye(self.outputs), (self.samples, *[self.outputs] * 2))
+        return self.adjoints(theta, run, units)
+
+
+def _read(x: Array, places: NDArray[Any]) -> Array:
+    # -1 reads the zero put behind
+    wide = np.concatenate([x, np.zeros((len(x), 1))], axis=1)
+    return np.asarray(wide[:, places])
+
+
+def _write(patches: Array, places: NDArray[Any], size: int) -> Array:
+    out = np.zeros((*patches.shape[:2], size + 1))
+    for c in range(places.shape[1]):
+        # one tap reads an entry for one window at most
+        out[..., places[:, c]] += patches[..., c]
+    return out[..., :size]
+
+
+def _through(g: Array, m: Array, node: Node, w: Array) -> Array:
+    eps, flat = float(node.eps), w.reshape(len(w), -1) if w.ndim else w
+    if node.normalise == "rows":
+        n = np.sqrt(eps + (flat * flat).sum(1, keepdims=True))
+        return np.asarray((g - m * (g * m).sum(-1, keepdims=True)) / n)
+    if node.normalise == "entries":
+        return np.asarray(g * (1 - m * m) / np.sqrt(eps + flat * flat))
+    return g
+
+
+Three = NDArray[np.float64]
+"""The three norms of a spread: two, four, most."""
+
+
+def _lengths(rows: Array) -> Three:
+    n = np.linalg.norm(rows, axis=-1)
+    return np.array([np.sqrt((n**2).sum()), (n**4).sum() ** 0.25, n.max(initial=0.0)])
+
+
+def _sizes(u: Array, ones: bool) -> Three:
+    """Spread of ``h -> (h U_i)_i``, see `checker.sizes_of`."""
+    add = 1.0 if ones else 0.0
+    samples, pixels, _ = u.shape
+    if ones:
+        u = np.concatenate([u, np.ones((samples, pixels, 1))], axis=2)
+    rows = u.reshape(samples * pixels, -1)
+    per = np.linalg.norm(u.reshape(samples, -1), axis=1)
+    four = float((per**4).sum() ** 0.25)
+    if len(rows) <= 4096 or add < 0:
+        inner = (rows @ rows.T) ** 2
+        table = inner.reshape(samples, pixels, samples, pixels).sum((1, 3))
+        four = min(four, float(np.linalg.norm(table, 2)) ** 0.25)
+    return np.array([np.linalg.norm(rows, 2), four, per.max()])
+
+
+def second_order(net: FloatNetwork, theta: Parameters, run: Pass, radius: float,
+                 adjoints: list[Array] | None = None) -> float:
+    """Bound of the Lipschitz constant of J within `radius`, as in section 7 of the checker."""
+    q = _Second(net, theta, run, radius, adjoints).form()
+    return float(np.linalg.norm(q, 2))
+
+
+class _Second:
+    def __init__(self, net: FloatNetwork, theta: Parameters, run: Pass, radius: float,
+                 adjoints: list[Array] | None) -> None:
+        self.net, self.theta, self.run, self.radius = net, theta, run, radius
+        self.p = net.jacobian_adjoints(theta, run) if adjoints is None else adjoints
+        count = len(net.nodes)
+        self.own: dict[int, Three] = {}
+        self.gain = np.ones(count)
+        self.inner = np.zeros(count)
+        self.bend, self.steep = np.zeros(count), np.zeros(count)
+        self.move: list[Three] = [np.zeros(3)]
+        self.reach: list[dict[int, float]] = [{}]
+        for k in range(1, count):
+            self._forward(k, net.nodes[k])
+
+    def _forward(self, k: int, node: Node) -> None:
+        before = [self.move[s] for s in node.sources]
+        reach = [self.reach[s] for s in node.sources]
+        x = before[0]
+        if node.op == "sum":
+            moved = np.asarray(sum(before))
+            keys = {b for r in reach for b in r}
+            own = {b: sum(r.get(b, 0.0) for r in reach) for b in keys}
+        elif node.op == "concat":
+            moved = np.sqrt(sum(m * m for m in before))
+            keys = {b for r in reach for b in r}
+            own = {b: float(np.hypot.reduce([r.get(b, 0.0) for r in reach])) for b in keys}
+        else:
+            gain, center = self._step(k, node, x)
+            moved = gain * x + self.radius * center
+            own = {b: v * gain for b, v in reach[0].items()}
+            if node.weight is not None:
+                own[k] = 1.0
+        self.move.append(moved)
+        self.reach.append(own)
+
+    def _step(self, k: int, node: Node, x: Three) -> tuple[float, Three]:
+        """The gain of an operation on its input, the spread of its own parameters."""
+        run, none = self.run, np.zeros(3)
+        size = abs(float(node.scale))
+        if node.op == "linear":
+            if node.window is not None:
+                size *= node.window.uses**0.5
+            slope = 1.0 if node.normalise == "none" else float(node.eps) ** -0.5
+            push = max(slope, 1.0) if node.bias is not None else slope
+            center = push * _sizes(run.patches[k], node.bias is not None)
+            fixed = not self.reach[node.sources[0]]
+            weight = 0.0 if fixed else float(np.linalg.norm(run.matrices[k], 2))
+            self.gain[k] = size * (weight + slope * self.radius)
+            self.inner[k] = size * slope
+            self.own[k] = center + size * push * x
+            return self.gain[k], center
+        if node.op == "activation":
+            f = checker.FUNCTIONS[node.function]
+            most = float(np.abs(run.bends[k]).max()) + float(f.third) * x[2]
+            self.bend[k] = min(float(f.curvature), most)
+            steepest = float(np.abs(run.slopes[k]).max()) + self.bend[k] * x[2]
+            self.steep[k] = self.gain[k] = min(float(f.slope), steepest)
+            return self.gain[k], none
+        if node.op == "scale":
+            self.gain[k] = size
+            if node.weight is None:
+                return size, none
+            center = _lengths(size * run.values[node.sources[0]])
+            self.gain[k] = size * (abs(float(self.theta[node.weight])) + self.radius)
+            self.inner[k] = size
+            self.own[k] = center + size * x
+            return self.gain[k], center
+        if node.op == "average":
+            assert node.window is not None
+            self.gain[k] = (node.window.uses / len(node.window.places[0])) ** 0.5
+        return self.gain[k], none
+
+    def form(self) -> Array:
+        """The matrix Q of the theory page."""
+        blocks = [k for k, n in enumerate(self.net.nodes) if n.weight is not None]
+        place = {k: i for i, k in enumerate(blocks)}
+        q = np.zeros((len(blocks), len(blocks)))
+        away = np.zeros(len(self.net.nodes))
+        for k in range(len(self.net.nodes) - 1, 0, -1):
+            node, source = self.net.nodes[k], self.net.nodes[k].sources[0]
+            if node.op == "activation":
+                column = float(np.linalg.norm(self.p[k], axis=1).max(initial=0.0))
+                v = np.zeros(len(blocks))
+                for b, r in self.reach[source].items():
+                    v[place[b]] = r * self.own[b][1]
+                q += (column + away[k]) * self.bend[k] * np.outer(v, v)
+                away[source] += self.steep[k] * away[k]
+                away[source] += column * self.bend[k] * self.move[source][2]
+                continue
+            operator = 0.0
+            if node.weight is not None:
+                operator = float(np.linalg.norm(self.p[k], 2, axis=(1, 2)).max(initial=0.0))
+                at = operator + away[k]
+                for b, r in self.reach[source].items():
+                    term = at * self.inner[k] * r * self.own[b][0]
+                    q[place[k], place[b]] += term
+                    q[place[b], place[k]] += term
+                if node.normalise != "none":
+                    q[place[k], place[k]] += at * self._curved(k, node)
+            if node.op in ("linear", "scale", "average"):
+                away[source] += self.gain[k] * away[k]
+                away[source] += self.inner[k] * self.radius * operator
+            else:
+                for s in node.sources:
+                    away[s] += away[k]
+        return q
+
+    def _curved(self, k: int, node: Node) -> float:
+        size = abs(float(node.scale)) * self.move[node.sources[0]][0]
+        if node.window is not None:
+            size *= node.window.uses**0.5
+        two = float(_sizes(self.run.patches[k], False)[0])
+        return KAPPA / float(Fraction(node.eps)) * (two + float(size))

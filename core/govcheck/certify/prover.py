@@ -1,0 +1,294 @@
+"""Finds a certificate: trains until the theorem applies, chooses radius, slack and step.
+
+Everything is float64 and nothing is trusted: what comes out is a file for the checker.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, Final, Literal
+
+import numpy as np
+from scipy import linalg, special
+
+from govcheck.certify import checker
+from govcheck.certify.floats import Array, FloatNetwork, Parameters, Pass, second_order
+from govcheck.certify.program import Task
+
+Aim = Literal["steps", "rate"]
+
+SLACKS: Final = (0.5, 0.25, 0.1, 0.03)
+"""Values of delta to try: 1/2 for the best rate first, small for the earliest proof."""
+
+INFLATION: Final = 1.12
+"""How much larger the checker's L may come out: it bounds norms by repeated squaring."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A network at one parameter vector, in float64.
+
+    Args:
+        loss: ``|F - y|``, or the summed cross-entropy.
+        eigenvalue, top: extreme eigenvalues of ``J J^T``.
+        lipschitz: the bound of the second derivative at the point itself.
+        h: ``L |r|/sigma^2`` (with ``sqrt(n)`` times the gap of psi for cross-entropy).
+    """
+
+    loss: float
+    eigenvalue: float
+    top: float
+    lipschitz: float
+    h: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to claim; the checker's numbers replace these."""
+
+    radius: float
+    delta: float
+    step: float
+
+
+class Prover:
+    """A task as a float64 network.
+
+    Args:
+        task: what is to be certified.
+        target: for cross-entropy, the loss to reach.
+    """
+
+    def __init__(self, task: Task, target: float | None = None) -> None:
+        self.task = task
+        shapes = {name: w.shape for name, w in task.parameters.items()}
+        try:
+            self.net = FloatNetwork(task.operations, shapes, task.inputs)
+        except checker.MalformedError as error:
+            raise ValueError(f"this network cannot be certified: {error}") from None
+        self.square = task.cost == "square"
+        self.target = math.log(2) * 0.99 if target is None else target
+
+    def loss(self, run: Pass) -> float:
+        """``|F - y|``, or the summed cross-entropy."""
+        out = run.values[-1]
+        if self.square:
+            return float(np.linalg.norm(out - self.task.targets))
+        picked = out[np.arange(len(out)), self.task.targets.astype(int)]
+        return float((special.logsumexp(out, axis=1) - picked).sum())
+
+    def residual(self, run: Pass) -> Array:
+        """Gradient of the summed loss in the outputs."""
+        out = run.values[-1]
+        if self.square:
+            return np.asarray(out - self.task.targets)
+        p = special.softmax(out, axis=1)
+        p[np.arange(len(out)), self.task.targets.astype(int)] -= 1
+        return np.asarray(p)
+
+    def need(self, loss: float) -> float:
+        """What the integral of sigma must exceed, up to ``1 - delta``."""
+        if self.square:
+            return loss
+        if loss <= self.target:
+            return 0.0
+
+        def psi(x: float) -> float:
+            return x + math.log(-math.expm1(-x))
+
+        return math.sqrt(len(self.task.inputs)) * (psi(loss) - psi(self.target))
+
+    def bend(self, loss: float, jacobian: float, lipschitz: float) -> float:
+        """Bound of the curvature of the summed loss on the way."""
+        if self.square:
+            return jacobian**2 + lipschitz * loss
+        slope = 1.5 * min(loss, math.sqrt(len(self.task.inputs)) * (1 + 1e-12))
+        return jacobian**2 / 2 + lipschitz * slope
+
+    def measure(self, theta: Parameters, run: Pass | None = None) -> Measured:
+        """All numbers at one point."""
+        run = self.net.forward(theta) if run is None else run
+        values = linalg.eigvalsh(self.net.gram(theta, run))
+        loss, low = self.loss(run), max(float(values[0]), 0.0)
+        curved = second_order(self.net, theta, run, 0.0)
+        h = math.inf if low == 0 else curved * self.need(loss) / low
+        return Measured(loss, low, float(values[-1]), curved, h)
+
+    def plan(self, theta: Parameters, at: Measured, aim: Aim, step: float | None) -> Plan | None:
+        """Radius, slack and step with which the theorem applies, or None.
+
+        Args:
+            theta: the parameters.
+            at: `measure` of them.
+            aim: the best rate, or to apply at all.
+            step: a step size that is given, on the summed loss.
+        """
+        sigma, need = math.sqrt(at.eigenvalue), self.need(at.loss)
+        if sigma == 0 or at.lipschitz * need >= at.eigenvalue / 2:
+            return None
+        run = self.net.forward(theta)
+        adjoints = self.net.jacobian_adjoints(theta, run)
+        if need == 0:
+            need = 1e-12 * sigma**2 / at.lipschitz
+        for stretch in (1.02, 1.1, 1.25, 1.5, 1.8, 2.2):
+            radius = stretch * need / sigma
+            curved = INFLATION * second_order(self.net, theta, run, radius, adjoints)
+            area = sigma * radius - curved * radius**2 / 2
+            if curved * radius >= sigma or area <= need:
+                continue
+            most = 1 - 1.0001 * need / area
+            jacobian = math.sqrt(at.top) + curved * radius
+            bend = self.bend(at.loss, jacobian, curved)
+            if step is not None:
+                delta = step * bend / 2 * (1 + 1e-6)
+                if delta < most:
+                    return Plan(radius, delta, step)
+                continue
+            found = [d for d in SLACKS if d < most and (aim == "steps" or d == SLACKS[0])]
+            if found:
+                return Plan(radius, found[0], 2 * found[0] / bend)
+        return None
+
+    def train(
+        self,
+        theta: Parameters,
+        steps: int,
+        aim: Aim,
+        step: float | None = None,
+        say: Callable[[int, Measured], None] = lambda t, at: None,
+    ) -> Iterator[tuple[int, Parameters, Measured, Plan | None]]:
+        """Gradient descent, measured at steps that lie ever farther apart.
+
+        Without a step size of its own it takes the inverse of the largest curvature at the
+        last measurement. Ends at a plan or after `steps`.
+        """
+        t, due = 0, 0
+        theta = {name: w.copy() for name, w in theta.items()}
+        rate = step
+        while True:
+            run = self.net.forward(theta)
+            if t in (due, steps):
+                at = self.measure(theta, run)
+                plan = self.plan(theta, at, aim, step)
+                say(t, at)
+                yield t, {n: w.copy() for n, w in theta.items()}, at, plan
+                if plan is not None or t >= steps or not math.isfinite(at.loss):
+                    return
+                due = max(t + 1, int(t * 1.2))
+                if step is None:
+                    rate = 1 / (at.top * (1 if self.square else 0.5) + 0.2 * at.top)
+            assert rate is not None
+            g = self.net.gradient(theta, run, self.residual(run))
+            theta = {name: w - rate * g[name] for name, w in theta.items()}
+            t += 1
+
+    def output_scale(self, theta: Parameters, most: float = 2.0**40) -> float | None:
+        """Least factor in front of the network at which a proof from theta would close.
+
+        Powers of 2 up to `most`, then bisection to two digits; None if none closes.
+        """
+        def closes(factor: float) -> bool:
+            other = [*self.task.operations, {
+                "op": "scale", "from": [len(self.task.operations)],
+                "factor": factor.hex(), "parameter": None,
+            }]
+            scaled = Prover(replace(self.task, operations=other), self.target)
+            return scaled.plan(theta, scaled.measure(theta), "steps", None) is not None
+
+        high = 1.0
+        while not closes(high):
+            high *= 2
+            if high > most:
+                return None
+        low = high / 2
+        while high / low > 1.02:
+            middle = math.sqrt(high * low)
+            low, high = (low, middle) if closes(middle) else (middle, high)
+        return high
+
+    def certificate(
+        self, theta: Parameters, plan: Plan, bits: int = 128, about: dict[str, Any] | None = None,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> tuple[dict[str, Any], list[checker.Line]]:
+        """A certificate with the checker's own numbers as claims, and what it says of them."""
+        run = self.net.forward(theta)
+        gram = self.net.gram(theta, run)
+        values = linalg.eigvalsh(gram)
+        shift = float(values[0]) * (1 - 1e-5)
+        try:
+            factor = np.linalg.cholesky(gram - shift * np.eye(len(gram)))
+        except np.linalg.LinAlgError:
+            factor = np.zeros_like(gram)
+        names = "residual rate" if self.square else "loss target"
+        claims = dict.fromkeys((checker.COMMON + " " + names).split(), (1.0).hex())
+        claims["radius"] = plan.radius.hex()
+        file = {
+            "format": checker.FORMAT,
+            "version": checker.VERSION,
+            "about": {"name": self.task.name, "data": self.task.source, **(about or {})},
+            "bits": bits,
+            "data": {"inputs": _array(self.task.inputs), "targets": _array(self.task.targets)},
+            "program": self.task.operations,
+            "parameters": {name: _array(w) for name, w in theta.items()},
+            "cost": {"kind": self.task.cost, "numerator": self.task.numerator,
+                     "denominator": self.task.denominator},
+            "step": (1.0).hex(),
+            "claims": claims,
+            "witness": {
+                "shift": shift.hex(),
+                "factor": [[float(v).hex() for v in row[: i + 1]]
+                           for i, row in enumerate(factor)],
+            },
+        }
+        read = checker.certificate(file)
+        found = checker.facts(read, say)
+        self._claim(file, found, read.grid, plan)
+        return file, checker.judge(checker.certificate(file), found)
+
+    def _claim(self, file: dict[str, Any], found: checker.Facts, g: checker.Grid, plan: Plan
+               ) -> None:
+        claims = file["claims"]
+        loss, curved = _above(found.loss, g), _above(found.lipschitz, g)
+        top = _above(g.root(found.top), g)
+        jacobian = math.nextafter(top + curved * plan.radius, math.inf) * (1 + 1e-14)
+        low = max(_below(found.eigenvalue, g), 2.0**-800)
+        bend = self.bend(loss, jacobian, curved)
+        summed = 2 * plan.delta / bend * (1 - 1e-12)
+        factor = self.task.numerator / self.task.denominator
+        step = summed / factor * (1 - 1e-14)
+        exact = Fraction(step) * self.task.numerator / self.task.denominator
+        delta = plan.delta
+        sigma = math.sqrt(low) - curved * plan.radius
+        gain = 2 * float(exact) * (1 - delta) * max(sigma, 0.0) ** 2
+        claims |= {
+            "eigenvalue": low.hex(),
+            "lipschitz": curved.hex(),
+            "jacobian": jacobian.hex(),
+            "delta": delta.hex(),
+            "residual" if self.square else "loss": loss.hex(),
+        }
+        if self.square:
+            claims["rate"] = (1 - gain * (1 - 1e-9)).hex()
+        else:
+            claims["target"] = self.target.hex()
+        file["step"] = step.hex()
+
+
+def _array(a: Array) -> dict[str, Any]:
+    values = [float(v) for v in np.ravel(a)]
+    found = checker.Array(tuple(a.shape), values)
+    return {"shape": list(a.shape), "sha256": found.sha256(),
+            "values": [v.hex() for v in values]}
+
+
+def _above(x: int, g: checker.Grid) -> float:
+    value = float(Fraction(x, g.one))
+    return value if Fraction(value) * g.one >= x else math.nextafter(value, math.inf)
+
+
+def _below(x: int, g: checker.Grid) -> float:
+    value = float(Fraction(x, g.one))
+    return value if Fraction(value) * g.one <= x else math.nextafter(value, -math.inf)
