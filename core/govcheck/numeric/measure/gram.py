@@ -1,0 +1,258 @@
+"""Gram matrices ``DF DF^T`` of the derivative of all outputs in the parameters.
+
+Where samples do not influence each other, each layer's part is computed from its inputs and
+from c backward passes (c outputs for each sample), see `govcheck.numeric.measure.gram_parts`;
+the Jacobian is never formed. Batch normalisation in train mode couples samples; then the rows
+of the Jacobian come from one backward pass of the whole batch for each output of each sample,
+and are multiplied in blocks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from govcheck.certify.matrices import lambda_min_lower
+from govcheck.numeric.measure.gram_parts import SLICE_BYTES, parts, product
+from govcheck.numeric.measure.record import Budget, Cost, Measurement, speed, stopwatch
+from govcheck.numeric.measure.subject import Subject, units
+
+CERTIFIED_ROWS = 3000
+"""Above this many rows the smallest eigenvalue is not certified: it takes too long."""
+
+Take = Callable[[str, Tensor], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Gram:
+    """A Gram matrix of n c rows.
+
+    Args:
+        matrix: symmetric.
+        where: of which parameters: a path, or ``network``.
+        floor: about how far rounding may have moved its eigenvalues.
+    """
+
+    matrix: Tensor
+    where: str
+    floor: float
+
+
+@dataclass(frozen=True, eq=False)
+class Grams:
+    """All Gram matrices of a network.
+
+    Args:
+        total: over all parameters.
+        blocks: one for each parameter that was asked for.
+        method: how they were found.
+        expected: the cost foreseen.
+        seconds: what they took.
+    """
+
+    total: Gram
+    blocks: dict[str, Gram]
+    method: str
+    expected: Cost
+    seconds: float
+
+
+def grams(
+    s: Subject,
+    keep: Callable[[str], bool] = lambda name: True,
+    budget: Budget = Budget(),  # noqa: B008
+) -> Grams:
+    """The Gram matrix over all parameters and those of single parameters.
+
+    Args:
+        s: the subject.
+        keep: which parameters' own matrices to return.
+        budget: of memory.
+
+    Raises:
+        InputError: if the matrices do not fit into memory.
+    """
+    kept = [n for n in s.slices if keep(n)]
+    cost = gram_cost(s, len(kept))
+    budget.check(
+        f"a Gram matrix of {s.rows} rows ({len(kept)} of them kept)", cost,
+        "use fewer samples, keep fewer layers, or the matrix-free extremes",
+    )
+    total = s.theta.new_zeros(s.rows, s.rows)
+    blocks: dict[str, Gram] = {}
+
+    def take(name: str, part: Tensor) -> None:
+        total.add_(part)
+        if name in kept:
+            blocks[name] = Gram(_symmetric(part), name, floor(s, part))
+
+    with stopwatch(s.device) as clock:
+        structured = not s.coupled and layerwise(s, take)
+        if not structured:
+            total.zero_()
+            blocks.clear()
+            by_rows(s, take)
+    method = (
+        "layer by layer from inputs and signals" if structured
+        else f"{s.rows} backward passes of the whole batch"
+    )
+    whole = Gram(_symmetric(total), "network", floor(s, total))
+    return Grams(whole, blocks, method, cost, clock.seconds)
+
+
+def _symmetric(a: Tensor) -> Tensor:
+    lower = torch.tril(a)
+    return lower + torch.tril(a, -1).T
+
+
+def floor(s: Subject, gram: Tensor) -> float:
+    """About how far rounding moves eigenvalues: ``u sqrt(depth of the sums) trace``."""
+    longest = max([s.rows, *(math.prod(p[1:]) for p in s.shapes.values() if len(p) > 1)])
+    layers = max(1, len(s.layer_slices()))
+    return s.unit * math.sqrt(longest * layers) * float(torch.trace(gram))
+
+
+def gram_cost(s: Subject, kept: int) -> Cost:
+    """The cost of `grams`."""
+    item = torch.finfo(s.dtype).bits // 8
+    rate = speed(s.dtype, s.device)
+    square = s.rows**2
+    if s.coupled:
+        step = _row_step(s)
+        passes = s.rows * (1 + math.ceil(s.rows / step)) / 2 if step < s.rows else s.rows
+        seconds = passes * s.gradient_seconds + square * s.parameters / rate
+        room = 2 * min(step, s.rows) * s.parameters
+    else:
+        # the signals of all layers, and slices
+        seconds = 2 * s.width * s.gradient_seconds
+        room = 2 * SLICE_BYTES // item
+        for name, shape in s.shapes.items():
+            if name.rpartition(".")[2] == "weight" and len(shape) > 1:
+                dense = len(shape) == 2
+                seconds += 2 * square * (shape[0] if dense else math.prod(shape)) / rate
+        room += s.rows * sum(p[0] for p in s.shapes.values() if len(p) > 1)
+    return Cost(seconds, item * (room + (3 + kept) * square))
+
+
+def layerwise(s: Subject, take: Take) -> bool:
+    """Give each parameter's Gram matrix to `take`; False if the layers cannot be told apart."""
+    layers = units(s.module)
+    covered = {f"{path}.{n}" if path else n for path, m in layers.items()
+               for n, _ in m.named_parameters()}
+    if covered != set(s.slices):
+        return False
+    seen: dict[str, list[tuple[Tensor, Tensor]]] = {path: [] for path in layers}
+
+    def hook(path: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        return lambda m, inputs, output: seen[path].append((inputs[0].detach(), output))
+
+    handles = [m.register_forward_hook(hook(path)) for path, m in layers.items()]
+    try:
+        with torch.enable_grad():
+            out = s.module(s.x).reshape(s.samples, s.width)
+    finally:
+        for h in handles:
+            h.remove()
+    if any(len(calls) != 1 or calls[0][1].shape[:1] != s.x.shape[:1] for calls in seen.values()):
+        return False
+    taps = {path: calls[0] for path, calls in seen.items()}
+    signals = _signals(out, [y for _, y in taps.values()])
+    del out
+    for (path, (a, _)), b in zip(taps.items(), signals, strict=True):
+        for name, part in parts(layers[path], a, b):
+            take(f"{path}.{name}" if path else name, part.detach())
+    return True
+
+
+def _signals(out: Tensor, ends: list[Tensor]) -> list[Tensor]:
+    """Derivatives of each output of each sample in what layers put out: ``(n, c, ...)``."""
+    found = [e.new_zeros(e.shape[0], out.shape[1], *e.shape[1:]) for e in ends]
+    for c in range(out.shape[1]):
+        gradients = torch.autograd.grad(
+            out[:, c].sum(), ends, retain_graph=True, allow_unused=True
+        )
+        for total, g in zip(found, gradients, strict=True):
+            if g is not None:
+                total[:, c] = g
+    return found
+
+
+def _row_step(s: Subject) -> int:
+    item = torch.finfo(s.dtype).bits // 8
+    return max(1, 4 * SLICE_BYTES // max(1, s.parameters * item))
+
+
+def by_rows(s: Subject, take: Take) -> None:
+    """The same for any network, from rows of the Jacobian in blocks."""
+    module = s.module
+    names = list(s.slices)
+    weights = list(module.parameters())
+    with torch.enable_grad():
+        out = module(s.x).reshape(-1)
+
+    def rows(block: range) -> dict[str, Tensor]:
+        found = {n: s.theta.new_zeros(len(block), *s.shapes[n]) for n in names}
+        for k, i in enumerate(block):
+            gradients = torch.autograd.grad(
+                out[i], weights, retain_graph=True, allow_unused=True
+            ) if out.requires_grad else [None] * len(weights)
+            for n, g in zip(names, gradients, strict=True):
+                if g is not None:
+                    found[n][k] = g
+        return found
+
+    step = _row_step(s)
+    blocks = [range(i, min(s.rows, i + step)) for i in range(0, s.rows, step)]
+    totals = {n: s.theta.new_zeros(s.rows, s.rows) for n in names}
+    for i in blocks:
+        left = rows(i)
+        for j in blocks:
+            if j.start > i.start:
+                break
+            right = left if j is i else rows(j)
+            at, to = slice(i.start, i.stop), slice(j.start, j.stop)
+            for n, total in totals.items():
+                total[at, to] = product(left[n], right[n])
+                total[to, at] = total[at, to].T.clone()
+    for n, total in totals.items():
+        take(n, total)
+
+
+def spectrum(g: Gram, s: Subject, expected: Cost, method: str) -> list[Measurement]:
+    """Largest and smallest eigenvalue of a Gram matrix.
+
+    That no eigenvalue of the float64 matrix is below ``value - error`` is proved for the smallest,
+    up to `CERTIFIED_ROWS` rows; how far the matrix is from the exact one is the floor, which
+    is estimated.
+
+    Args:
+        g: the matrix.
+        s: of which network.
+        expected: the cost foreseen.
+        method: how the matrix was found.
+    """
+    with stopwatch() as clock:
+        matrix = np.ascontiguousarray(g.matrix.double().cpu().numpy())
+        values = np.linalg.eigvalsh(matrix)
+        low, high = float(values[0]), float(values[-1])
+        spread = len(matrix) * 2.0**-53 * max(abs(low), abs(high))
+        below, how, basis = spread, "symmetric eigenvalue routine", "its backward error plus floor"
+        certify = len(matrix) <= CERTIFIED_ROWS and bool(np.isfinite(matrix).all())
+        if certify:
+            below = max(below, low - float(lambda_min_lower(matrix)))
+    common = {"norm": "eigenvalue of DF DF^T", "floor": g.floor, "expected": expected,
+              "seconds": clock.seconds, "dtype": str(s.dtype)[6:]}
+    largest = Measurement("gram_max", g.where, high, method=f"{method}; {how}",
+                          error=spread + g.floor, basis=basis, **common)  # type: ignore[arg-type]
+    if certify:
+        how, basis = "certified by a shifted Cholesky factor", "certificate plus floor"
+    return [
+        largest,
+        Measurement("gram_min", g.where, low, method=f"{method}; {how}",
+                    error=below + g.floor, basis=basis, **common),  # type: ignore[arg-type]
+    ]
