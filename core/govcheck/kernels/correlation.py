@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -23,6 +23,7 @@ FIRST: Final = 64
 LAST: Final = 512
 """Degrees of interpolants: the lowest, that of the first walk over the network, the highest."""
 
+TESTS: Final = 40
 TARGET: Final = 16 * EPS
 
 ANGLE_COST: Final = 4
@@ -42,6 +43,7 @@ class CorrelationMap:
         angle: whether the variable is the angle rather than the correlation.
         at_one: the kernels at correlation 1.
         error: by name, largest difference to direct evaluation at a higher resolution.
+        ready: working memory of evaluations.
     """
 
     names: tuple[str, ...]
@@ -51,6 +53,7 @@ class CorrelationMap:
     angle: bool
     at_one: Mapping[str, float]
     error: Mapping[str, float]
+    ready: dict[tuple[str, ...], _Series] = field(default_factory=dict, repr=False)
 
     @property
     def degree(self) -> int:
@@ -66,7 +69,7 @@ class CorrelationMap:
         wanted = self.names if names is None else tuple(names)
         flat = rho.reshape(-1)
         results = {n: flat if len(wanted) == 1 else np.empty_like(flat) for n in wanted}
-        series = _Series(self.chebyshev[[self.names.index(n) for n in wanted]], flat.size)
+        series = self._series(wanted)
         for start in range(0, flat.size, CHUNK):
             part = flat[start : start + CHUNK]
             ones = part >= 1 - SNAP if part.max() >= 1 - SNAP else None
@@ -77,6 +80,11 @@ class CorrelationMap:
                 if ones is not None:
                     out[ones] = self.at_one[name]
         return {n: a.reshape(rho.shape) for n, a in results.items()}
+
+    def _series(self, names: tuple[str, ...]) -> _Series:
+        if names not in self.ready:
+            self.ready[names] = _Series(self.chebyshev[[self.names.index(n) for n in names]])
+        return self.ready[names]
 
     def _scale(self, rho: Array, t: Array) -> Array:
         middle, half = (self.high + self.low) / 2, (self.high - self.low) / 2
@@ -102,10 +110,9 @@ class _Series:
 
     Args:
         chebyshev: coefficients, one row for each series.
-        size: number of places that it will be evaluated at.
     """
 
-    def __init__(self, chebyshev: Array, size: int) -> None:
+    def __init__(self, chebyshev: Array) -> None:
         self.rows, count = chebyshev.shape
         # two passes over the places for each inner term, three for each block
         self.m = m = max(1, min(count, round(math.sqrt(1.5 * self.rows * count))))
@@ -120,10 +127,9 @@ class _Series:
             left[:, (j - 1) * m + 1 : j * m] -= top[:, :0:-1]
         inner[0] = left[:, :m]
         self.inner = inner.reshape(-1, m)
-        size = min(size, CHUNK)
-        self.terms = np.empty((m + 1, size))
-        self.parts = np.empty((len(self.inner), size))
-        self.spare = np.empty((self.rows, size))
+        self.terms = np.empty((m + 1, CHUNK))
+        self.parts = np.empty((len(self.inner), CHUNK))
+        self.spare = np.empty((self.rows, CHUNK))
 
     def variable(self, size: int) -> Array:
         """Where the places go."""
@@ -156,36 +162,45 @@ class _Series:
         return parts[0]
 
 
-def correlation_map(curves: Curves, finer: Curves, low: float, high: float) -> CorrelationMap:
+def correlation_map(
+    curves: Curves, finer: Curves | None, low: float, high: float
+) -> CorrelationMap:
     """Find the polynomials for correlations in ``[low, high]``.
 
     Args:
         curves: kernels by name at an array of correlations.
-        finer: the same at a higher resolution, for the error estimate.
+        finer: the same at a higher resolution, for the error estimate; None if there is none.
         low, high: range of the correlations; pairs of correlation 1 need not be in it.
     """
     low, high = max(-1.0, low), min(1.0, max(low, high))
-    # correlation 1 and the nodes of both variables in one walk over the network
-    t = _nodes(FIRST)
-    places = np.concatenate(
-        [[1.0], _correlations(t, low, high, False), _correlations(t, low, high, True)]
-    )
-    values = curves(places)
+    # correlation 1, the nodes of both variables and the places of tests in one walk
+    one, t, tests = np.ones(1), _nodes(FIRST), _tests()
+    parts = [one, *(_correlations(v, low, high, a) for v in (t, tests) for a in (False, True))]
+    values = curves(np.concatenate(parts))
     names = tuple(values)
-    table = np.array([values[n] for n in names])
-    one = dict(zip(names, table[:, 0].tolist(), strict=True))
-    plain = _fitted(names, table[:, 1 : FIRST + 2], False)
-    angle = _fitted(names, table[:, FIRST + 2 :], True)
+    table = np.split(
+        np.array([values[n] for n in names]), np.cumsum([len(p) for p in parts[:-1]]), axis=1
+    )
+    plain, angle = _fitted(names, table[1], False), _fitted(names, table[2], True)
     degree = 2 * FIRST
     while not (plain.converged or angle.converged) and degree <= LAST:
         plain, angle = (_fit(curves, low, high, a, degree) for a in (False, True))
         degree *= 2
     best = min(plain, angle, key=lambda f: (not f.converged, f.cost))
     ends = (math.acos(high), math.acos(low)) if best.angle else (low, high)
-    found = CorrelationMap(best.names, best.chebyshev, *ends, best.angle, one, {})
-    return CorrelationMap(
-        best.names, best.chebyshev, *ends, best.angle, one, _differences(found, finer)
-    )
+    at_one = dict(zip(names, table[0][:, 0].tolist(), strict=True))
+    found = CorrelationMap(names, best.chebyshev, *ends, best.angle, at_one, {})
+    truth = np.append(table[4 if best.angle else 3], table[0], axis=1)
+    places = np.append(parts[4 if best.angle else 3], one)
+    if finer is not None:
+        fine = finer(places)
+        truth = np.array([fine[n] for n in names])
+    own = found.evaluate(places[:-1].copy())
+    error = {
+        n: float(max(np.abs(own[n] - row[:-1]).max(), abs(at_one[n] - row[-1])))
+        for n, row in zip(names, truth, strict=True)
+    }
+    return CorrelationMap(names, best.chebyshev, *ends, best.angle, at_one, error)
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,16 +264,8 @@ def _chebyshev(values: Array) -> Array:
     return c
 
 
-def _differences(found: CorrelationMap, finer: Curves) -> dict[str, float]:
-    # irregular places, so that none is a node
-    t = np.cos(np.pi * (np.arange(40) + 0.5 + 0.3 * np.sin(np.arange(40))) / 40)
-    if found.angle:
-        rho = np.cos((found.low + found.high) / 2 + (found.high - found.low) / 2 * t)
-    else:
-        rho = (found.low + found.high) / 2 + (found.high - found.low) / 2 * t
-    truth = finer(np.append(rho, 1.0))
-    own = found.evaluate(rho.copy())
-    return {
-        n: float(max(np.abs(own[n] - truth[n][:-1]).max(), abs(found.at_one[n] - truth[n][-1])))
-        for n in found.names
-    }
+def _tests() -> Array:
+    """Irregular places, so that none is a node."""
+    k = np.arange(TESTS)
+    places: Array = np.cos(np.pi * (k + 0.5 + 0.3 * np.sin(k)) / TESTS)
+    return places

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from flint import arb
 
@@ -45,6 +45,8 @@ class Pass:
         means: by node, ``lim <x, 1>/sqrt(units)`` of the row samples before the layer.
         lost: by name, why there is no value.
         random: blocks that are means of random matrices.
+        merged: parameters whose blocks are in that called `SUM`.
+        refinable: whether any Gaussian expectation has a higher resolution.
         error: worst error of a Gaussian expectation.
     """
 
@@ -54,6 +56,8 @@ class Pass:
     means: dict[str, Array] = field(default_factory=dict)
     lost: dict[str, Unknown] = field(default_factory=dict)
     random: set[str] = field(default_factory=set)
+    merged: set[str] = field(default_factory=set)
+    refinable: bool = False
     error: DualError = EXACT
 
 
@@ -69,6 +73,22 @@ class Network:
     def limits(self) -> Limits:
         """Limits of formulas, kept from one walk to the next."""
         return Limits(self.values, self.widths)
+
+    @cached_property
+    def store(self) -> dict[Hashable, Any]:
+        """What walks found that is the same for all pairs of inputs."""
+        return {}
+
+    def remember(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """The result of `make`, from an earlier walk if there is one with this key."""
+        try:
+            return self.store[key]
+        except KeyError:
+            found = self.store[key] = make()
+            return found
+        except TypeError:
+            # a plugin's settings need not be hashable
+            return make()
 
     @property
     def pixels(self) -> int:
@@ -244,14 +264,19 @@ class _Walk:
     def context(self, node: str, shape: Shape) -> Context:
         return Context(
             node, shape, self.limits, self.deviation, self.ask, self.note, self.seen, self.refine,
-            self.key,
+            self.key, self.net.remember,
         )
 
     def key(self, name: str) -> str:
-        return name if self.single is None or self.single(name) else SUM
+        if self.single is None or self.single(name):
+            return name
+        self.found.merged.add(name)
+        return SUM
 
     def refine(self, dual: Dual) -> Dual:
-        return dual.refined() if self.refined else dual
+        finer = dual.refined()
+        self.found.refinable |= finer is not dual
+        return finer if self.refined else dual
 
     def ask(self, name: str) -> bool:
         if not self.wanted(name):
@@ -281,9 +306,9 @@ class _Walk:
         found.order.append(node)
         found.values[f"variance:{node}"] = made.summed_array(made.cross)
         try:
-            what = "the squared norm of the vectors before the layer"
-            root = sqrt(state.units)
-            weights = [self.limits.limit(root * c, what) for _, c in state.terms]
+            weights = self.net.remember(
+                ("norm", state.units, *(c for _, c in state.terms)), lambda: self.norms(state)
+            )
             moments, mean = state.combined(weights)
         except NoKernelError as error:
             found.lost[f"gram:{node}"] = error.unknown.located(node, "kernel")
@@ -291,6 +316,11 @@ class _Walk:
         found.values[f"gram:{node}"] = moments.summed_array(moments.cross)
         if mean is not None:
             found.means[node] = mean[0]
+
+    def norms(self, state: KernelState) -> list[float]:
+        what = "the squared norm of the vectors before the layer"
+        root = sqrt(state.units)
+        return [self.limits.limit(root * c, what) for _, c in state.terms]
 
     def finish(self, state: KernelState) -> None:
         """The output: each unit a Gaussian process, with the blocks of one unit's derivative."""

@@ -104,15 +104,25 @@ class Job:
         self.pixels = self.net.pixels
         self.x = _samples(self.net, x, self.pixels)
         self.n = len(self.x)
-        places = self.x.shape[2] ** self.pixels if self.pixels else 1
-        self.tile = tile or max(8, int(TILE / math.sqrt(places)))
-        self.probe = run(self.net, self._pairs(slice(0, 1), slice(0, 1)))
+        self.tile = tile or self._tile()
+        each = "blocks" in want
+        self.probe = run(
+            self.net,
+            self._pairs(slice(0, 1), slice(0, 1)),
+            single=lambda name: each or f"block:{name}" in want,
+        )
         self.names, self.lost = _names(self.probe, want)
         if any(n == "last" for n in want) and len(self.probe.order) < 2:
             self.lost["last"] = Unknown.because("there is no hidden layer with random weights")
         self.error = EXACT
         self.map: CorrelationMap | None = None
         self.norm = self._equal_norm()
+
+    def _tile(self) -> int:
+        """Rows of a tile: few enough to fit memory and to waste little below the diagonal."""
+        if not self.pixels:
+            return next((t for t in (128, 256) if self.n <= 16 * t), TILE)
+        return max(8, int(TILE / math.sqrt(self.x.shape[2] ** self.pixels)))
 
     def _pairs(self, rows: slice, columns: slice) -> Pairs:
         a, b = self.x[rows], self.x[columns]
@@ -189,7 +199,8 @@ class Job:
 
             return at
 
-        self.map = correlation_map(curves(False), curves(True), low, high)
+        finer = curves(True) if self.probe.refinable else None
+        self.map = correlation_map(curves(False), finer, low, high)
 
     def _range(self, norm: float) -> tuple[float, float]:
         """Smallest and largest correlation of different samples."""
@@ -255,6 +266,8 @@ class Job:
         if self.pixels:
             return {}
         q = (self.x * self.x).sum(axis=1)
+        if self.norm is not None:
+            return {n: np.full(q.shape, a.reshape(-1)[0]) for n, a in self.probe.means.items()}
         found = run(self.net, Pairs(q, q, q), lambda name: False).means
         return {n: np.array(np.broadcast_to(a, q.shape)) for n, a in found.items()}
 
@@ -343,7 +356,7 @@ def _names(probe: Pass, want: Sequence[str]) -> tuple[list[str], dict[str, Unkno
             lost |= {n: u for n, u in probe.lost.items() if n.startswith(kinds[w])}
         elif w == "last":
             key = f"block:{probe.order[-2]}.weight" if len(probe.order) > 1 else ""
-            if key in probe.values:
+            if key in probe.values or key.removeprefix("block:") in probe.merged:
                 names.append(w)
             elif key in probe.lost:
                 lost[w] = probe.lost[key]

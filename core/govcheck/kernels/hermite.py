@@ -61,6 +61,7 @@ def hermite_functions(z: Array, degree: int) -> Array:
     return result
 
 
+@lru_cache(maxsize=4096)
 def laguerre(k: int, t: float) -> float:
     """``log L_k(-t)`` for t >= 0; the polynomial grows with k and t."""
     log, before, now = 0.0, 0.0, 1.0

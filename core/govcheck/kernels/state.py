@@ -10,9 +10,9 @@ limit of ``<d xi/d theta (x_i), d xi/d theta (x_j)>`` for one unit, called its t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -86,6 +86,8 @@ class Context:
         note: told the error of every expectation.
         seen: told the units before each random matrix and what it makes of them, by node.
         refine: the expectations at the resolution of this walk.
+        remember: the result of a function, kept under a key from one walk over the network to
+            the next: for what does not depend on the pairs of inputs.
     """
 
     node: str
@@ -97,6 +99,7 @@ class Context:
     seen: Callable[[str, KernelState, Pairs], None]
     refine: Callable[[Dual], Dual]
     key: Callable[[str], str] = str
+    remember: Callable[[Hashable, Callable[[], Any]], Any] = lambda key, make: make()
 
     def values(self, e: ExprLike) -> float:
         """Value of a formula of the layer's settings, which may not contain a width."""
@@ -169,10 +172,8 @@ class KernelState:
                 run over pixels.
             weight: name of W.
         """
-        std = ctx.deviation(fan)
-        gain = scale * std * sqrt(self.units)
-        what = "the variance before the next activation"
-        weights = [ctx.limits.limit(gain * c, what) for _, c in self.terms]
+        key = ("linear", scale, fan, self.units, *(c for _, c in self.terms))
+        std, gain, weights = ctx.remember(key, lambda: self._weights(ctx, scale, fan))
         moments, _ = self.combined(weights)
 
         def fold(a: Array) -> Array:
@@ -188,12 +189,19 @@ class KernelState:
         ctx.seen(ctx.node, self, made)
         own = f"{ctx.node}.{weight}"
         if ctx.wanted(own):
-            collect(ctx, tangents, own, settled(ctx, Tangent(made.cross, power(std, -2))))
+            factor = ctx.remember(("tangent", std), lambda: power(std, -2))
+            collect(ctx, tangents, own, settled(ctx, Tangent(made.cross, factor)))
         own = f"{ctx.node}.bias"
         if bias and ctx.wanted(own):
             collect(ctx, tangents, own, Tangent(np.ones_like(made.cross)))
         zero = (np.zeros(1), np.zeros(1))
         return KernelState(units, ((Source(made, zero, True, tangents), ONE),))
+
+    def _weights(self, ctx: Context, scale: Expr, fan: Expr) -> tuple[Expr, Expr, list[float]]:
+        std = ctx.deviation(fan)
+        gain = scale * std * sqrt(self.units)
+        what = "the variance before the next activation"
+        return std, gain, [ctx.limits.limit(gain * c, what) for _, c in self.terms]
 
     def _tangents(
         self, ctx: Context, weights: list[float], gain: Expr

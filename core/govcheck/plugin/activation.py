@@ -167,7 +167,7 @@ class Activation(Layer):
         return Unknown.because(f"{self.name} declares no Gaussian expectations", kind="undeclared")
 
     def kernel_step(self, state: KernelState, ctx: Context) -> KernelState | Unknown:
-        dual = self.dual(ctx.values)
+        dual = ctx.remember(self, lambda: self.dual(ctx.values))
         return dual if isinstance(dual, Unknown) else state.activated(ctx, dual)
 
     def certificate_operations(
