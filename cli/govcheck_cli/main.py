@@ -31,6 +31,8 @@ COMMANDS: Final = {
     "gram": "Gram matrices in the limit of infinite width, and their smallest eigenvalue",
     "train": "gradient descent on the file's data, with proven bounds beside the loss",
     "sweep": "train for all combinations of files, symbols and seeds",
+    "certify": "a proof, small enough to check, that gradient descent converges here",
+    "verify": "check such a proof with integers alone",
     "layers": "the installed layers, or all about one",
     "theorems": "the installed theorems, or all about one",
     "plugin": "list the installed plugins, check them, write a new one",

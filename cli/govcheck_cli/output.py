@@ -32,6 +32,11 @@ def warn(text: str) -> None:
     sys.stderr.write(f"govcheck: warning: {' '.join(text.split())}\n")
 
 
+def note(text: str) -> None:
+    """One line of progress."""
+    sys.stderr.write(f"{' '.join(text.split())}\n")
+
+
 def fail(lines: Iterable[object]) -> None:
     """Problems of the input, one on each line."""
     for line in lines:

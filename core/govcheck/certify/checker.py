@@ -1259,7 +1259,8 @@ class Certificate(NamedTuple):
     inputs: Array
     targets: Array
     cost: str
-    step: Fraction  # on the sum over samples: the step of the file times the factor of the cost
+    step: Fraction  # on the summed loss: the step of the file times the factor of the cost
+    written: tuple[Fraction, Fraction]  # the step of the file, the factor of the cost
     claims: dict[str, Fraction]
     shift: Fraction
     factor: list[list[float]]
@@ -1302,7 +1303,7 @@ def certificate(at: dict[str, Any]) -> Certificate:
             raise MalformedError("the targets have another shape than the outputs")
     elif kind == "cross_entropy":
         if targets.shape != (samples,) or outputs < 2:
-            raise MalformedError("cross_entropy takes one label for each sample, two or more outputs")
+            raise MalformedError("cross_entropy takes a label for each sample, two outputs or more")
         if any(t != int(t) or not 0 <= t < outputs for t in targets.values):
             raise MalformedError("a label is no class")
     else:
@@ -1322,7 +1323,7 @@ def certificate(at: dict[str, Any]) -> Certificate:
             raise MalformedError("the witness is not lower triangular")
         lower.append([real(v, "witness") for v in row])
     return Certificate(Grid(bits), nodes, parameters, inputs, targets, kind, step * factor,
-                       claims, shift, lower)
+                       (step, factor), claims, shift, lower)
 
 
 def work(c: Certificate) -> int:
@@ -1494,9 +1495,11 @@ def statement(c: Certificate) -> str:
     """One sentence of what an accepted certificate proves."""
     claim, samples = c.claims, c.inputs.shape[0]
     trained = sum(len(a.values) for a in c.parameters.values())
+    step, factor = c.written
+    loss = "half the squared residual" if c.cost == "square" else "the cross-entropy"
     about = (f"gradient descent in exact arithmetic on all {trained} parameters, started at "
-             f"those in this file, with step {float(c.step):.6g} on the summed loss of the "
-             f"{samples} samples")
+             f"those in this file, with step {float(step):.9g} on {factor} times the sum over "
+             f"{samples} samples of {loss}")
     if c.cost == "square":
         return (f"Proven from the parameters in the file: {about}, never leaves the ball of "
                 f"radius {float(claim['radius']):.6g} and converges to zero loss, each step "

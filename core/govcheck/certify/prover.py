@@ -47,11 +47,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to claim; the checker's numbers replace these."""
+    """What to claim; the checker's numbers replace these.
+
+    Args:
+        radius: of the ball.
+        delta: slack of the step.
+        step: on the task's loss, where it was given; otherwise it follows from delta.
+    """
 
     radius: float
     delta: float
-    step: float
+    step: float | None = None
 
 
 class Prover:
@@ -124,8 +130,9 @@ class Prover:
             theta: the parameters.
             at: `measure` of them.
             aim: the best rate, or to apply at all.
-            step: a step size that is given, on the summed loss.
+            step: a step size that is given, on the task's loss.
         """
+        factor = self.task.numerator / self.task.denominator
         sigma, need = math.sqrt(at.eigenvalue), self.need(at.loss)
         if sigma == 0 or at.lipschitz * need >= at.eigenvalue / 2:
             return None
@@ -143,13 +150,13 @@ class Prover:
             jacobian = math.sqrt(at.top) + curved * radius
             bend = self.bend(at.loss, jacobian, curved)
             if step is not None:
-                delta = step * bend / 2 * (1 + 1e-6)
+                delta = step * factor * bend / 2 * (1 + 1e-6)
                 if delta < most:
                     return Plan(radius, delta, step)
                 continue
             found = [d for d in SLACKS if d < most and (aim == "steps" or d == SLACKS[0])]
             if found:
-                return Plan(radius, found[0], 2 * found[0] / bend)
+                return Plan(radius, found[0])
         return None
 
     def train(
@@ -158,24 +165,24 @@ class Prover:
         steps: int,
         aim: Aim,
         step: float | None = None,
-        say: Callable[[int, Measured], None] = lambda t, at: None,
     ) -> Iterator[tuple[int, Parameters, Measured, Plan | None]]:
         """Gradient descent, measured at steps that lie ever farther apart.
 
-        Without a step size of its own it takes the inverse of the largest curvature at the
-        last measurement. Ends at a plan or after `steps`.
+        Without a step size, which is on the task's loss, it takes the inverse of the largest
+        curvature at the last measurement. The caller stops at a plan it likes; the end comes
+        after `steps`, or where the loss is no number.
         """
         t, due = 0, 0
         theta = {name: w.copy() for name, w in theta.items()}
-        rate = step
+        factor = self.task.numerator / self.task.denominator
+        rate = None if step is None else step * factor
         while True:
             run = self.net.forward(theta)
             if t in (due, steps):
                 at = self.measure(theta, run)
                 plan = self.plan(theta, at, aim, step)
-                say(t, at)
                 yield t, {n: w.copy() for n, w in theta.items()}, at, plan
-                if plan is not None or t >= steps or not math.isfinite(at.loss):
+                if t >= steps or not math.isfinite(at.loss):
                     return
                 due = max(t + 1, int(t * 1.2))
                 if step is None:
@@ -256,11 +263,12 @@ class Prover:
         jacobian = math.nextafter(top + curved * plan.radius, math.inf) * (1 + 1e-14)
         low = max(_below(found.eigenvalue, g), 2.0**-800)
         bend = self.bend(loss, jacobian, curved)
-        summed = 2 * plan.delta / bend * (1 - 1e-12)
-        factor = self.task.numerator / self.task.denominator
-        step = summed / factor * (1 - 1e-14)
-        exact = Fraction(step) * self.task.numerator / self.task.denominator
-        delta = plan.delta
+        factor = Fraction(self.task.numerator, self.task.denominator)
+        if plan.step is None:
+            delta, step = plan.delta, 2 * plan.delta / bend / float(factor) * (1 - 1e-12)
+        else:
+            delta, step = plan.step * float(factor) * bend / 2 * (1 + 1e-12), plan.step
+        exact = Fraction(step) * factor
         sigma = math.sqrt(low) - curved * plan.radius
         gain = 2 * float(exact) * (1 - delta) * max(sigma, 0.0) ** 2
         claims |= {

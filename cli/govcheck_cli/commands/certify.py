@@ -1,0 +1,180 @@
+"""``govcheck certify ARCH -o FILE``: prove that gradient descent converges on this network."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from govcheck_cli import common, output
+
+if TYPE_CHECKING:
+    from govcheck.certify.program import Task
+    from govcheck.certify.search import Outcome
+
+EXIT = """\
+exit code 0: a certificate was written and its checker accepts it; 1: the proof stays open,
+which refutes nothing; 2: bad input"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.epilog = EXIT
+    parser.add_argument("architecture", metavar="ARCH", help="architecture file (YAML)")
+    parser.add_argument("-o", "--output", metavar="FILE", required=True,
+                        help="where the certificate goes (JSON)")
+    parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[],
+                        dest="overrides", help="value of a declared symbol; may be repeated")
+    parser.add_argument("--from", dest="start", metavar="WHERE", default="trained",
+                        help="init: the initial weights; trained (default): where gradient "
+                        "descent from them first allows a proof; or a .npz file of weights")
+    parser.add_argument("--steps", type=int, default=None, metavar="N",
+                        help="training steps at most (default: the file's, or 100000)")
+    parser.add_argument("--step-size", type=float, default=None, metavar="ETA",
+                        help="step size of training and of the certificate; chosen if omitted")
+    parser.add_argument("--aim", choices=("steps", "rate"), default="steps",
+                        help="prove as early as possible, or the best rate (default steps)")
+    parser.add_argument("--target", type=float, default=None, metavar="LOSS",
+                        help="cross-entropy: the summed loss to reach (default: below log 2, "
+                        "which classifies every sample rightly)")
+    parser.add_argument("--bits", type=int, default=128,
+                        help="precision of the checker (default 128)")
+    parser.add_argument("--width", metavar="SYMBOL", default=None,
+                        help="if it stays open, search the least value of this symbol at which "
+                        "it closes from the initial weights")
+    common.add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prove, check and write; or say what is missing."""
+    from govcheck.certify import search
+    from govcheck_cli.main import NOT_HELD, OK
+
+    _check(options)
+    with common.plugins() as plugins:
+        task, settings = _task(options, plugins.registry, {})
+        start = None
+        if options.start not in ("init", "trained"):
+            start = search.checkpoint(options.start, task)
+        steps = options.steps if options.steps is not None else settings.get("steps", 100_000)
+        found = search.certify(
+            task, start=start, steps=0 if options.start == "init" else steps,
+            step=options.step_size, aim=options.aim, target=options.target, bits=options.bits,
+            say=output.note,
+        )
+        width = None
+        if found.file is None and options.width is not None:
+            width = _width(options, plugins.registry)
+    if found.file is not None:
+        _write(options.output, found.file)
+    report = _report(options, found, width)
+    if options.json:
+        output.write_json(report)
+    else:
+        _show(report)
+    return OK if found.file is not None else NOT_HELD
+
+
+def _check(options: argparse.Namespace) -> None:
+    import math
+
+    from govcheck.errors import InputError, Problem
+
+    problems = []
+    for name, low in (("steps", 0), ("step_size", 0.0), ("target", 0.0)):
+        value = getattr(options, name)
+        bad = value is not None and (not math.isfinite(value) or value < low)
+        if bad or (value == 0 and name != "steps"):
+            problems.append(Problem("bad-option", f"{value} is not a positive number",
+                                    f"--{name.replace('_', '-')}"))
+    if not 64 <= options.bits <= 4096:
+        problems.append(Problem("bad-option", f"{options.bits} is not from 64 to 4096", "--bits"))
+    if problems:
+        raise InputError(problems)
+
+
+def _task(
+    options: argparse.Namespace, registry: Any, more: dict[str, str]
+) -> tuple[Task, dict[str, Any]]:
+    import govcheck
+    from govcheck.certify.program import task
+
+    values = {**common.overrides(options.overrides), **more}
+    arch = govcheck.load(options.architecture, registry=registry, overrides=values)
+    return task(arch), arch.train
+
+
+def _width(options: argparse.Namespace, registry: Any, most: int = 2**15) -> int | None:
+    """Least value of a symbol at which the initial weights are certified, by doubling."""
+    from govcheck.certify.prover import Prover
+
+    def closes(width: int) -> bool:
+        found, _ = _task(options, registry, {options.width: str(width)})
+        prover = Prover(found, options.target)
+        at = prover.measure(found.parameters)
+        output.note(f"{options.width} = {width}: h {at.h:.4g}")
+        return prover.plan(found.parameters, at, "steps", None) is not None
+
+    high = 8
+    while not closes(high):
+        high *= 2
+        if high > most:
+            return None
+    low = high // 2
+    while high - low > max(1, high // 50):
+        middle = (low + high) // 2
+        low, high = (low, middle) if closes(middle) else (middle, high)
+    return high
+
+
+def _write(path: str, file: dict[str, Any]) -> None:
+    import json
+    import os
+    from pathlib import Path
+
+    from govcheck.errors import InputError, Problem
+
+    target = Path(path)
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        partial.write_text(json.dumps(file, indent=None, separators=(",", ":")) + "\n")
+        partial.replace(target)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise InputError(Problem("not-written", str(error), path)) from None
+
+
+def _report(options: argparse.Namespace, found: Outcome, width: int | None) -> dict[str, Any]:
+    closed = found.file is not None
+    return {
+        "proven": closed,
+        "statement": found.statement if closed else "",
+        "file": options.output if closed else None,
+        "steps": found.steps,
+        "h": found.at.h,
+        "loss": found.at.loss,
+        "smallest_eigenvalue": found.at.eigenvalue,
+        "lipschitz": found.at.lipschitz,
+        "inequalities": [x._asdict() for x in found.lines],
+        "closing_output_scale": found.scale,
+        "closing_width": {options.width: width} if options.width else None,
+        "h_by_step": [[t, h] for t, h in found.history],
+    }
+
+
+def _show(report: dict[str, Any]) -> None:
+    for line in report["inequalities"]:
+        output.write(f"{'PASS' if line['holds'] else 'FAIL'} {line['name']}: {line['text']}")
+    if report["proven"]:
+        output.write(report["statement"])
+        output.write(f"The parameters are those after {report['steps']} steps of training. "
+                     f"Written to {report['file']}; check it with govcheck verify.")
+        return
+    output.write(f"Open after {report['steps']} steps: h = {report['h']:.4g} and the theorem needs "
+                 "h < (1 - delta)/2. This refutes nothing.")
+    if report["closing_output_scale"] is not None:
+        output.write(f"From the weights at the start it would close with the output multiplied by "
+                     f"{report['closing_output_scale']:.4g}.")
+    for symbol, value in (report["closing_width"] or {}).items():
+        known = f"at {symbol} = {value}" if value else f"at no {symbol} up to 32768"
+        output.write(f"From initial weights it would close {known}.")

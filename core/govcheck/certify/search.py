@@ -1,0 +1,131 @@
+"""From a task to a checked certificate, or to what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from govcheck.certify import checker
+from govcheck.certify.floats import Parameters
+from govcheck.certify.program import Task
+from govcheck.certify.prover import Aim, Measured, Prover
+from govcheck.errors import InputError, Problem
+
+MAX_BITS: Final = 1024
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an attempt.
+
+    Args:
+        file: the certificate, None if the proof stays open.
+        lines: the checker's inequalities for it.
+        statement: what the file proves.
+        steps: of gradient descent before the certificate.
+        at: the last measurement.
+        scale: factor of the output at which it would close from the start, if searched and found.
+        history: steps and h at each measurement.
+    """
+
+    file: dict[str, Any] | None
+    lines: list[checker.Line]
+    statement: str
+    steps: int
+    at: Measured
+    scale: float | None = None
+    history: list[tuple[int, float]] = field(default_factory=list)
+
+
+def certify(
+    task: Task,
+    *,
+    start: Parameters | None = None,
+    steps: int = 100_000,
+    step: float | None = None,
+    aim: Aim = "steps",
+    target: float | None = None,
+    bits: int = 128,
+    say: Callable[[str], None] = lambda text: None,
+) -> Outcome:
+    """Train until the theorem applies, write the certificate and check it.
+
+    Args:
+        task: what is to be certified.
+        start: parameters to start from; the task's when omitted.
+        steps: of gradient descent at most; 0 to certify the start itself.
+        step: step size of the certificate and of training, on the task's loss; chosen when
+            omitted.
+        aim: to prove as early as possible, or to prove the best rate.
+        target: for cross-entropy, the summed loss to reach.
+        bits: of the checker's numbers at first; doubled where they do not suffice.
+        say: takes lines of progress.
+
+    Raises:
+        InputError: if the network, the step or the target cannot be used.
+    """
+    try:
+        prover = Prover(task, target)
+    except ValueError as error:
+        raise InputError(Problem("not-covered", str(error))) from None
+    theta = task.parameters if start is None else start
+    history: list[tuple[int, float]] = []
+    tried: tuple[list[checker.Line], str] = ([], "")
+    taken, at = 0, None
+    for taken, now, at, plan in prover.train(theta, steps, aim, step):
+        history.append((taken, at.h))
+        say(f"step {taken}: loss {at.loss:.4g}, h {at.h:.4g}")
+        while plan is not None:
+            about = {"steps": taken, "from": "given" if start is not None else "initial"}
+            file, lines = prover.certificate(now, plan, bits, about, say)
+            if all(x.holds for x in lines):
+                statement = checker.statement(checker.certificate(file))
+                return Outcome(file, lines, statement, taken, at, history=history)
+            tried = lines, ""
+            failed = {x.name for x in lines if not x.holds}
+            say(f"at step {taken} the checker does not accept: {', '.join(sorted(failed))}")
+            if "eigenvalue" not in failed or 2 * bits > MAX_BITS:
+                break
+            bits *= 2
+    assert at is not None
+    say("searching the output scale at which it would close")
+    return Outcome(None, tried[0], "", taken, at, prover.output_scale(theta), history)
+
+
+MAX_CHECKPOINT: Final = 2**31
+
+
+def checkpoint(path: str, task: Task) -> Parameters:
+    """Parameters from a ``.npz`` file with one array for each ``node.parameter``.
+
+    Raises:
+        InputError: if the file is none, or an array is missing, has another shape or is not
+            finite.
+    """
+    try:
+        if Path(path).stat().st_size > MAX_CHECKPOINT:
+            raise ValueError(f"it has more than {MAX_CHECKPOINT} bytes")
+        with np.load(path, allow_pickle=False) as arrays:
+            found = {name: np.asarray(arrays[name], dtype=np.float64) for name in arrays.files}
+    except (OSError, ValueError, EOFError, TypeError) as error:
+        raise InputError(Problem("checkpoint", f"it cannot be read: {error}", path,
+                                 "numpy.savez writes such files")) from None
+    problems = []
+    for name, w in task.parameters.items():
+        if name not in found:
+            problems.append(Problem("checkpoint", f"there is no array {name}", path))
+        elif found[name].shape != w.shape:
+            problems.append(Problem(
+                "checkpoint", f"{name} has shape {found[name].shape}, not {w.shape}", path))
+        elif not np.isfinite(found[name]).all():
+            problems.append(Problem("checkpoint", f"{name} holds numbers that are not finite",
+                                    path))
+    problems += [Problem("checkpoint", f"the network has no parameter {name}", path)
+                 for name in found if name not in task.parameters]
+    if problems:
+        raise InputError(problems)
+    return found
