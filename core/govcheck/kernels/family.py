@@ -106,13 +106,7 @@ class _Reader:
         self.cutter = Cutter({s: evaluate(v, {}) for s, v in arch.values.items()})
 
     def read(self) -> Family:
-        init = self.arch.init
-        std = ONE if init.std is None else init.std
-        if init.method != "normal" or not (self.cutter.equal(std, ONE)):
-            how = f"normal with std {text(std)}" if init.method == "normal" else init.method
-            raise OtherNetError(
-                "", f"initial weights are drawn by the method {how}, not from N(0, 1)"
-            )
+        self._drawn(self.arch.init.method, self.arch.init.std)
         cut = self.cutter.cut(self.arch.body)
         stages, branches, readout = cut.plain, cut.branches, cut.readout
         if not stages:
@@ -152,6 +146,10 @@ class _Reader:
         ahead = [s.before for s in stages[1:]]
         for stage, factor in zip(stages, _prefactors(after, ahead, cut.pending), strict=True):
             self._prefactor(stage, factor, constant, width)
+        for node in (s.leaf.node for s in [*inner, Stage(readout, ONE)]):
+            own = self.arch.init.at.get(node)
+            if own is not None:
+                self._drawn(own.method, own.std, node)
         names = [s.leaf.node for s in inner] + [readout.node]
         return Family(
             kind,
@@ -167,6 +165,13 @@ class _Reader:
             self.arch.input[1:] if image else (),
             tuple(dict.fromkeys(names)),
         )
+
+    def _drawn(self, method: str, std: Expr | None, node: str = "") -> None:
+        if method != "normal" or not self.cutter.equal(ONE if std is None else std, ONE):
+            how = method if std is None else f"{method} with std {text(std)}"
+            raise OtherNetError(
+                node, f"initial weights are drawn by the method {how}, not from N(0, 1)"
+            )
 
     def _width(self, stages: list[Stage]) -> Expr:
         first = stages[0].leaf

@@ -24,6 +24,7 @@ class Arctan(Activation):
     """
 
     name: ClassVar[str] = "arctan"
+    analytic: ClassVar[bool | None] = True
 
     def constants(self) -> Scalar:
         return scalar(

@@ -23,6 +23,7 @@ class Elu(Activation):
     """
 
     name: ClassVar[str] = "elu"
+    analytic: ClassVar[bool | None] = False
 
     alpha: Expr = ONE
 

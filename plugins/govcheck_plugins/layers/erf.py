@@ -23,6 +23,7 @@ class Erf(Activation):
     """
 
     name: ClassVar[str] = "erf"
+    analytic: ClassVar[bool | None] = True
     certificate_function: ClassVar[str] = "erf"
 
     def constants(self) -> Scalar:

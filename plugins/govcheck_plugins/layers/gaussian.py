@@ -23,6 +23,7 @@ class Gaussian(Activation):
     """
 
     name: ClassVar[str] = "gaussian"
+    analytic: ClassVar[bool | None] = True
 
     def constants(self) -> Scalar:
         steep = sqrt(2 / E)

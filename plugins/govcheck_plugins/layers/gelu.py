@@ -25,6 +25,7 @@ class Gelu(Activation):
     """
 
     name: ClassVar[str] = "gelu"
+    analytic: ClassVar[bool | None] = True
     certificate_function: ClassVar[str] = "gelu"
 
     def constants(self) -> Scalar:

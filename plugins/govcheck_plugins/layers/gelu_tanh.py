@@ -30,6 +30,7 @@ class GeluTanh(Activation):
     """
 
     name: ClassVar[str] = "gelu_tanh"
+    analytic: ClassVar[bool | None] = True
 
     def constants(self) -> Scalar:
         return scalar(slope=(1 - TOP, TOP), growth=1, curvature=sqrt(2 / PI), third=THIRD)

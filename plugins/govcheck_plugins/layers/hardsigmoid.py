@@ -23,6 +23,7 @@ class Hardsigmoid(Activation):
     """
 
     name: ClassVar[str] = "hardsigmoid"
+    analytic: ClassVar[bool | None] = False
 
     def constants(self) -> Scalar:
         return scalar(

@@ -23,6 +23,7 @@ class Hardswish(Activation):
     """
 
     name: ClassVar[str] = "hardswish"
+    analytic: ClassVar[bool | None] = False
 
     def constants(self) -> Scalar:
         return scalar(

@@ -23,6 +23,7 @@ class Identity(Activation):
     """
 
     name: ClassVar[str] = "identity"
+    analytic: ClassVar[bool | None] = True
 
     def constants(self) -> Scalar:
         return scalar(slope=(1, 1), curvature=0, third=0)

@@ -24,6 +24,7 @@ class Isru(Activation):
     """
 
     name: ClassVar[str] = "isru"
+    analytic: ClassVar[bool | None] = True
 
     def constants(self) -> Scalar:
         return scalar(slope=(0, 1), curvature=Fraction(48, 25) / sqrt(5), value=1, third=3)

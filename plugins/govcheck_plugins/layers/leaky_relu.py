@@ -22,6 +22,7 @@ class LeakyRelu(Activation):
     """
 
     name: ClassVar[str] = "leaky_relu"
+    analytic: ClassVar[bool | None] = None
 
     slope: Expr
 

@@ -24,6 +24,7 @@ class LogSigmoid(Activation):
     """
 
     name: ClassVar[str] = "logsigmoid"
+    analytic: ClassVar[bool | None] = True
 
     def constants(self) -> Scalar:
         return scalar(

@@ -31,6 +31,7 @@ class Mish(Activation):
     """
 
     name: ClassVar[str] = "mish"
+    analytic: ClassVar[bool | None] = True
 
     def constants(self) -> Scalar:
         return scalar(slope=(LOW, TOP), growth=1, curvature=CURVATURE, third=THIRD)

@@ -26,6 +26,7 @@ class QuickGelu(Activation):
     """
 
     name: ClassVar[str] = "quick_gelu"
+    analytic: ClassVar[bool | None] = True
 
     def constants(self) -> Scalar:
         return scalar(

@@ -21,6 +21,7 @@ class Relu(Activation):
     """
 
     name: ClassVar[str] = "relu"
+    analytic: ClassVar[bool | None] = False
 
     def constants(self) -> Scalar:
         return scalar(slope=(0, 1), curvature=kink("relu"))

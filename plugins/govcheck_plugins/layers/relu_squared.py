@@ -23,6 +23,7 @@ class ReluSquared(Activation):
     """
 
     name: ClassVar[str] = "relu_squared"
+    analytic: ClassVar[bool | None] = False
 
     def constants(self) -> Scalar:
         steep = Unknown.because("relu_squared has unbounded slope where its input is unbounded")

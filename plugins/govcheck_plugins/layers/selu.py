@@ -31,6 +31,7 @@ class Selu(Activation):
     """
 
     name: ClassVar[str] = "selu"
+    analytic: ClassVar[bool | None] = False
 
     def constants(self) -> Scalar:
         return scalar(slope=(0, LAMBDA * ALPHA), curvature=kink("selu"))

@@ -24,6 +24,7 @@ class Sigmoid(Activation):
     """
 
     name: ClassVar[str] = "sigmoid"
+    analytic: ClassVar[bool | None] = True
     certificate_function: ClassVar[str] = "sigmoid"
 
     def constants(self) -> Scalar:

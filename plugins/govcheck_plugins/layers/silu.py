@@ -27,6 +27,7 @@ class Silu(Activation):
     """
 
     name: ClassVar[str] = "silu"
+    analytic: ClassVar[bool | None] = True
 
     def constants(self) -> Scalar:
         return scalar(

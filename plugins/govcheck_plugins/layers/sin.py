@@ -22,6 +22,7 @@ class Sin(Activation):
     """
 
     name: ClassVar[str] = "sin"
+    analytic: ClassVar[bool | None] = True
 
     frequency: Expr = ONE
 

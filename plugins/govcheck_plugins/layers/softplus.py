@@ -25,6 +25,7 @@ class Softplus(Activation):
     """
 
     name: ClassVar[str] = "softplus"
+    analytic: ClassVar[bool | None] = True
 
     beta: Expr = ONE
 

@@ -23,6 +23,7 @@ class Softsign(Activation):
     """
 
     name: ClassVar[str] = "softsign"
+    analytic: ClassVar[bool | None] = False
 
     def constants(self) -> Scalar:
         jump = Unknown.because("the second derivative of softsign jumps at 0")

@@ -26,6 +26,7 @@ class Squareplus(Activation):
     """
 
     name: ClassVar[str] = "squareplus"
+    analytic: ClassVar[bool | None] = True
 
     b: Expr = FOUR
 

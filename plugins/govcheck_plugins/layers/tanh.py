@@ -24,6 +24,7 @@ class Tanh(Activation):
     """
 
     name: ClassVar[str] = "tanh"
+    analytic: ClassVar[bool | None] = True
     certificate_function: ClassVar[str] = "tanh"
 
     def constants(self) -> Scalar:

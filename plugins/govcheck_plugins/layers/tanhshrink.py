@@ -24,6 +24,7 @@ class Tanhshrink(Activation):
     """
 
     name: ClassVar[str] = "tanhshrink"
+    analytic: ClassVar[bool | None] = True
 
     def constants(self) -> Scalar:
         return scalar(slope=(0, 1), curvature=Fraction(4, 3) / sqrt(3), third=2)

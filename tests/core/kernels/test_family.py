@@ -134,7 +134,7 @@ CHANGES: dict[str, tuple[Callable[[str], str], str]] = {
     "scaled skip": (lambda s: s.replace(LAST, "  - scale: {factor: 2}\n" + LAST),
                     "factor 2 stands before the readout"),
     "scale inside": (lambda s: s.replace("            - softplus",
-                                         "            - scale: {factor: 2}\n            - softplus"),
+                                         " " * 12 + "- scale: {factor: 2}\n            - softplus"),
                      "factor 2 stands before the activation"),
     "two layers": (lambda s: FIRST + s.replace("softplus\n", "softplus\n", 1),
                    "affine_2: a second layer stands before the residual ones"),
@@ -161,6 +161,12 @@ def test_one_width() -> None:
 @pytest.mark.parametrize("init", ["lecun", "torch", "{normal: {std: 1/2}}"])
 def test_initial_weights_must_be_standard_normal(init: str) -> None:
     assert "N(0, 1)" in refused(FC, extra=f"init: {init}\n")
+
+
+def test_single_layers_must_be_standard_normal_too() -> None:
+    for init in ("lecun", "zero", "{normal: {std: 2}}"):
+        extra = f"init: {{normal: {{at: {{affine_2: {init}}}}}}}\n"
+        assert refused(FC, extra=extra).startswith("affine_2: initial weights")
 
 
 def test_images_need_symmetric_patches() -> None:
