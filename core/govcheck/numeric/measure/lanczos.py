@@ -170,23 +170,24 @@ def density(
     """Distribution of the eigenvalues of a symmetric operator.
 
     Without reorthogonalisation: copies of converged Ritz values share the weight of one.
-    With little time left there are fewer probes, at least two.
+    Where time is short there are fewer steps, at least 10, which the resolution shows.
 
     Args:
         apply: the operator.
         like: a flat tensor of the length, dtype and device of the vectors.
         probes: number of random vectors.
         steps: products for each.
-        max_seconds: no further probe starts after this.
+        max_seconds: about what all may take.
         seed: of the probes.
     """
     generator = torch.Generator().manual_seed(seed)
     began = time.monotonic()
-    found: list[tuple[Array, Array]] = []
-    for _ in range(max(2, probes)):
-        found.append(_quadrature(apply, like, min(steps, like.numel()), generator))
-        if len(found) >= 2 and time.monotonic() - began > max_seconds:
-            break
+    probes, steps = max(2, probes), min(steps, like.numel())
+    if max_seconds < math.inf:
+        apply(torch.ones_like(like))
+        each_seconds = max(time.monotonic() - began, 1e-9)
+        steps = max(min(10, steps), min(steps, int(max_seconds / each_seconds / probes)))
+    found = [_quadrature(apply, like, steps, generator) for _ in range(probes)]
     nodes = np.concatenate([n for n, _ in found])
     weights = np.concatenate([w for _, w in found]) / len(found)
     order = np.argsort(nodes)

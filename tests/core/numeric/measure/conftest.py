@@ -13,7 +13,7 @@ torch.set_num_threads(1)
 
 
 def square(outputs, targets):
-    return (outputs - targets).square().sum() / (2 * len(outputs))
+    return (outputs - targets.reshape(outputs.shape)).square().sum() / (2 * len(outputs))
 
 
 def randomised(module, seed=0, spread=0.7):
