@@ -135,6 +135,9 @@ def require_positive(layer: str, **parameters: Expr) -> None:
 class Activation(Layer):
     """An elementwise map ``X -> phi(X)`` without parameters."""
 
+    analytic: ClassVar[bool | None] = None
+    """Whether phi is real analytic on the whole line, for every setting; None if not declared."""
+
     certificate_function: ClassVar[str] = ""
     """Which of `govcheck.certify.operations.FUNCTIONS` phi is, if any."""
 
