@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,7 +62,8 @@ def draw(rows: Sequence[DepthRow], path: Path, title: str, symbol: str = "H") ->
             figure.savefig(fresh, format=form, dpi=150, metadata=metadata)
             fresh.replace(path)
         except OSError as error:
-            fresh.unlink(missing_ok=True)
+            with suppress(OSError):
+                fresh.unlink()
             raise InputError(Problem("plot-file", f"it cannot be written: {error.strerror}",
                                      str(path))) from None
 

@@ -148,8 +148,7 @@ def _head(page: Page, doc: Json) -> None:
     page.line(doc["name"] or doc["file"], "bold")
     data = doc["data"]
     part = "" if data["samples"] == data["of"] else f", the first {data['samples']} of them"
-    seed = "" if data["seed"] is None else f", seed {data['seed']}"
-    page.field("data", f"{data['source']}{seed}: {data['of']} samples of {data['features']} "
+    page.field("data", f"{data['source']}: {data['of']} samples of {data['features']} "
                        f"features{part}")
     how = doc.get("expectations")
     if how is not None:

@@ -173,7 +173,7 @@ def allow(found: Plan, cap: int, hint: str) -> None:
 
     if found.peak > cap:
         fits = found.largest(cap)
-        smaller = f"--points {fits} fits" if fits else "no number of samples fits"
+        smaller = f"--points {fits} fits" if fits else "no smaller number is known to fit"
         raise InputError(Problem(
             "memory", f"{found.n} samples take about {shown_size(found.peak)}, more than "
             f"{shown_size(cap)}", "--max-memory", f"{smaller}{hint}"))

@@ -48,13 +48,12 @@ class Plan:
         return self.data + _peak(self.n, self.count, self.tile, self.mapped, self.spectrum)
 
     def largest(self, cap: int) -> int:
-        """The largest number of samples for which the peak is within `cap`; 0 if none is."""
+        """A number of samples for which the peak is within `cap`; 0 if none is known."""
         row = self.data / self.n
         low, high = 0, self.n
         while low < high:
             k = (low + high + 1) // 2
-            tile = min(self.tile, int(self.tile * (k / min(self.n, 512)) ** 2) + 1)
-            if k * row + _peak(k, self.count, tile, self.mapped, self.spectrum) <= cap:
+            if k * row + _peak(k, self.count, self.tile, self.mapped, self.spectrum) <= cap:
                 low = k
             else:
                 high = k - 1
