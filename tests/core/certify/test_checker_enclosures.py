@@ -38,7 +38,9 @@ def _overlap(a: checker.Balls, low: int, b: checker.Balls, high: int) -> None:
     assert a.error < 2 ** (low - 40)
 
 
-def test_enclosures_meet_those_of_higher_precision(make_case: Callable[..., Any], kind: str) -> None:
+def test_enclosures_meet_those_of_higher_precision(
+    make_case: Callable[..., Any], kind: str
+) -> None:
     for seed in range(2):
         case = make_case(kind, seed=seed, size=1.3)
         coarse, fine = _network(case, 80), _network(case, 240)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from flint import arb, ctx, fmpq
@@ -71,7 +72,7 @@ def test_bounds_of_derivatives_hold_and_are_tight(name: str) -> None:
     values = [f.at(x, w) for x in grid]
     slope = max(abs(b) for _, b, _ in values)
     bend = max(abs(c) for _, _, c in values)
-    third = max(abs(b[2] - a[2]) for a, b in zip(values, values[1:], strict=False)) * 100
+    third = max(abs(b[2] - a[2]) for a, b in pairwise(values)) * 100
     for found, bound in ((slope, f.slope), (bend, f.curvature), (third, f.third)):
         assert Fraction(found, 1 << w) <= bound
         assert Fraction(found, 1 << w) >= bound * Fraction(99, 100)
