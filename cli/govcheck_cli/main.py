@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "analyze": "closed-form constants and a verdict for each theorem",
     "explain": "the numbered derivation of one constant",
     "gram": "Gram matrices in the limit of infinite width, and their smallest eigenvalue",
+    "measure": "the same quantities measured, beside the proven bounds",
     "train": "gradient descent on the file's data, with proven bounds beside the loss",
     "sweep": "train for all combinations of files, symbols and seeds",
     "certify": "a proof, small enough to check, that gradient descent converges here",

@@ -136,6 +136,8 @@ def gram_cost(s: Subject, kept: int) -> Cost:
                 dense = len(shape) == 2
                 seconds += 2 * square * (shape[0] if dense else math.prod(shape)) / rate
         room += s.rows * sum(p[0] for p in s.shapes.values() if len(p) > 1)
+    # eigenvalues and a certificate of each
+    seconds += (1 + kept) * 30 * s.rows**3 / speed(torch.float64)
     return Cost(seconds, item * (room + (3 + kept) * square))
 
 

@@ -54,6 +54,16 @@ class Row:
             return self.bound / m.value
         return m.value / self.bound if self.bound > 0 else None
 
+    @property
+    def sentence(self) -> str:
+        """The comparison in words."""
+        relation = "at most" if self.sense == "upper" else "at least"
+        m = self.measured
+        return (
+            f"{self.quantity} is proven to be {relation} {self.text}, but was measured as "
+            f"{m.value:.10g} with an error of {max(m.error, 0.0):.1e}"
+        )
+
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
         ratio = self.ratio
