@@ -255,13 +255,13 @@ class Job:
             self.lost,
             tuple(self.probe.order),
             frozenset(self.probe.random),
-            self._means(),
+            self.means(),
             self.error,
             self.entry_errors(matrices),
             self.map,
         )
 
-    def _means(self) -> dict[str, Array]:
+    def means(self) -> dict[str, Array]:
         """Mean of a unit before each layer, from the samples one by one."""
         if self.pixels:
             return {}

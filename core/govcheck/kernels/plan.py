@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -30,7 +31,7 @@ class Plan:
         n: number of samples.
         count: number of matrices.
         tile: working memory of one tile.
-        data: the samples.
+        data: the samples, and what is computed once for all tiles.
         mapped: whether the matrices are written to files rather than kept.
         spectrum: whether eigenvalues are computed.
     """
@@ -49,11 +50,10 @@ class Plan:
 
     def largest(self, cap: int) -> int:
         """A number of samples for which the peak is within `cap`; 0 if none is known."""
-        row = self.data / self.n
         low, high = 0, self.n
         while low < high:
             k = (low + high + 1) // 2
-            if k * row + _peak(k, self.count, self.tile, self.mapped, self.spectrum) <= cap:
+            if self.data + _peak(k, self.count, self.tile, self.mapped, self.spectrum) <= cap:
                 low = k
             else:
                 high = k - 1
@@ -75,27 +75,41 @@ def plan(job: Job, *, mapped: bool = False, spectrum: bool = True) -> Plan:
         mapped: whether the matrix is written to a file.
         spectrum: whether its eigenvalues are wanted.
     """
-    job.prepare()
     side = min(job.n, job.tile)
     large = min(side, PROBE)
-    tile = _measured(job, large)
+    tables = _measured(lambda: _first(job, large, mapped))
+    tile = _measured(lambda: _tile(job, large))
     if large < side:
         small = large // 4
-        slope = max(0.0, tile - _measured(job, small)) / (large**2 - small**2)
+        slope = max(0, tile - _measured(lambda: _tile(job, small))) / (large**2 - small**2)
         tile += math.ceil(slope * (side**2 - large**2))
-    return Plan(job.n, len(job.names), tile, 2 * job.x.nbytes, mapped, spectrum)
+    return Plan(job.n, len(job.names), tile, tables + 2 * job.x.nbytes, mapped, spectrum)
 
 
-def _measured(job: Job, side: int) -> int:
-    """Peak of the memory that a tile allocates."""
-    rows, columns = slice(0, side), slice(job.n - side, job.n)
+def _first(job: Job, side: int, mapped: bool) -> None:
+    """What is done once, for all tiles."""
+    job.prepare()
+    _tile(job, side)
+    if not mapped:
+        job.means()
+    if job.map is None:
+        some = slice(0, min(job.n, 12))
+        job.on_tile(some, some, refined=True)
+
+
+def _tile(job: Job, side: int) -> None:
+    job.entries(slice(0, side), slice(job.n - side, job.n))
+
+
+def _measured(work: Callable[[], None]) -> int:
+    """Peak of the memory that some work allocates."""
     running = tracemalloc.is_tracing()
     if not running:
         tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
         tracemalloc.reset_peak()
-        job.entries(rows, columns)
+        work()
         return max(0, tracemalloc.get_traced_memory()[1] - before)
     finally:
         if not running:

@@ -99,6 +99,20 @@ def test_without_any_witness_a_trivial_bound_is_left(monkeypatch):
     assert symmetric.lambda_min_lower(np.eye(3)) > -2
 
 
+@pytest.mark.parametrize("scale", [2.0**-600, 1.0, 2.0**300])
+def test_a_guess_decides_nothing_but_closeness(scale):
+    rng = np.random.default_rng(5)
+    b = rng.standard_normal((6, 6))
+    s = (b + b.T) * scale
+    truth = eigenvalues(s / scale)[0]
+    own = float(np.linalg.eigvalsh(s)[0])
+    for guess in (own, own + scale, own - scale, 0.0, 1e3 * scale, -1e3 * scale):
+        bound = lambda_min_lower(s, guess=guess) / Fraction(scale)
+        assert bound <= truth + Fraction(1, 10**30)
+    close = lambda_min_lower(s, guess=own) / Fraction(scale)
+    assert truth - close < Fraction(1, 10**12)
+
+
 def test_gram_is_enclosed():
     rng = np.random.default_rng(3)
     for scale in (1.0, 1e-160, 1e100):

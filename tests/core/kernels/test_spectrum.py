@@ -8,7 +8,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from govcheck.kernels.spectrum import smallest_eigenvalue
+from govcheck.kernels.spectrum import smallest_eigenvalue, spectrum
 
 
 def kernel(rng, kind):
@@ -60,3 +60,13 @@ def test_values_below_the_floor_are_not_certified():
     assert not found.certified_positive
     assert smallest_eigenvalue(k, relative_floor=1e-12).certified_positive
     assert "floor 5e-11" in str(found)
+
+
+def test_both_ends():
+    k = np.diag([3.0, 0.5, 1.0])
+    found = spectrum(k)
+    assert (found.n, found.trace, found.largest, found.condition) == (3, 4.5, 3.0, 6.0)
+    assert found.smallest == smallest_eigenvalue(k)
+    assert spectrum(np.diag([1.0, -1.0])).condition == float("inf")
+    with pytest.raises(ValueError, match="not symmetric"):
+        spectrum(np.array([[1.0, 2.0], [0.0, 1.0]]))
