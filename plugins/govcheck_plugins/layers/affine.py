@@ -146,8 +146,9 @@ class Affine(Layer):
     def _p(self, at: At) -> Parameterisation:
         return self._matrix(at.features)
 
-    def _offset(self, at: At) -> Value:
-        return v_mul(at.norm("bias", "frobenius"), sqrt(at.samples)) if self.bias else ZERO
+    def offset(self, at: At, samples: Expr) -> Value:
+        """Supremum of ``|b 1^T|_F`` for so many samples."""
+        return v_mul(at.norm("bias", "frobenius"), sqrt(samples)) if self.bias else ZERO
 
     @bound("J", "upper", CALCULUS, tight="equal rows (entries) of w attain it on a ball")
     def jacobian(self, at: At) -> Value:
@@ -157,18 +158,17 @@ class Affine(Layer):
     @bound("out", "upper", CALCULUS, tight="X along the top singular vector of P(w)")
     def output(self, at: At) -> Value:
         """``|s P(w) X + b 1^T|_F <= |s| |P(w)|_2 |X|_F + |b| sqrt N``."""
-        return v_add(v_mul(self._s(), self._p(at).norm(at), at.frobenius), self._offset(at))
+        return v_add(v_mul(self.jacobian(at), at.frobenius), self.offset(at, at.samples))
 
     @bound("out_spec", "upper", CALCULUS, uses=("spectral",))
     def output_spectral(self, at: At) -> Value:
         """The same with operator norms; ``b 1^T`` has norm ``|b| sqrt N``."""
-        return v_add(v_mul(self._s(), self._p(at).norm(at), at.spectral), self._offset(at))
+        return v_add(v_mul(self.jacobian(at), at.spectral), self.offset(at, at.samples))
 
     @bound("out_max", "upper", CALCULUS, uses=("rows",))
     def output_sample(self, at: At) -> Value:
         """``|s P(w) x + b| <= |s| |P(w)|_2 |x| + |b|`` for one sample."""
-        offset = at.norm("bias", "frobenius") if self.bias else ZERO
-        return v_add(v_mul(self._s(), self._p(at).norm(at), at.sample), offset)
+        return v_add(v_mul(self.jacobian(at), at.sample), self.offset(at, ONE))
 
     @bound("J_rows", "upper", CALCULUS, tight="exact for one row", uses=("rows",))
     def jacobian_rows(self, at: At) -> Value:

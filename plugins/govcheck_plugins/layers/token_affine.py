@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from govcheck.bounds.answer import v_add, v_best, v_mul
-from govcheck.bounds.expr import ONE, ZERO, Expr, mul, sqrt
-from govcheck.plugin import At, Layer, Parameter, Shape, ShapeError, Value, Values, bound
+from govcheck.bounds.expr import ONE, ZERO, Expr, mul, num, sqrt
+from govcheck.plugin import At, Example, Layer, Parameter, Shape, ShapeError, Value, Values, bound
 from govcheck_plugins.layers._normalised import product
 from govcheck_plugins.layers.affine import CALCULUS, LEMMA, Affine
 
@@ -21,21 +22,27 @@ class TokenAffine(Layer):
 
     It is `affine` on the batch of all t N tokens, as the d x (t N) matrix Y whose columns are
     the tokens of X: ``|Y|_F = |X|_F`` and, as Y consists of t blocks of rows of X,
-    ``|Y|_2 <= min(|X|_F, sqrt(t) |X|_2)``. Keys as in `affine`; there is no ``orthogonal``.
+    ``|Y|_2 <= min(|X|_F, sqrt(t) |X|_2)``. Keys as in `affine`.
     """
 
     name: ClassVar[str] = "token_affine"
 
     out: Expr
-    weight: Literal["plain", "weight_norm", "entrywise"] = "plain"
+    weight: Literal[
+        "plain", "weight_norm", "entrywise", "orthogonal", "torch_weight_norm", "spectral"
+    ] = "plain"
     bias: bool = True
     scale: Expr = ONE
     eps: Expr = ONE
+    factor: bool = False
 
     def _affine(self) -> Affine:
-        return Affine(
-            self.out, weight=self.weight, bias=self.bias, scale=self.scale, eps=self.eps
-        )
+        return Affine(self.out, self.weight, self.bias, self.scale, self.eps, self.factor)
+
+    @classmethod
+    def examples(cls) -> Sequence[Example]:
+        spectral = cls(num(2), "spectral", False, num(-3) / 2, factor=True)
+        return (*super().examples(), Example(spectral, (2, 3)))
 
     def check(self) -> None:
         self._affine().check()
@@ -78,14 +85,14 @@ class TokenAffine(Layer):
     @bound("out_spec", "upper", CALCULUS, uses=("spectral",))
     def output_spectral(self, at: At) -> Value:
         """``|(Id x s P(w)) X|_2`` and a matrix of rank one, of norm ``|b| sqrt(t N)``."""
-        offset = v_mul(at.norm("bias", "frobenius"), sqrt(self._tokens(at).samples))
-        return v_add(v_mul(self.jacobian(at), at.spectral), offset if self.bias else ZERO)
+        linear = v_mul(self.jacobian(at), at.spectral)
+        return v_add(linear, self._affine().offset(at, self._tokens(at).samples))
 
     @bound("out_max", "upper", CALCULUS, uses=("rows",))
     def output_sample(self, at: At) -> Value:
         """``|s| |P(w)|_2 |x| + |b| sqrt t`` for a sample x."""
-        offset = v_mul(at.norm("bias", "frobenius"), sqrt(product(*at.shape[:-1])))
-        return v_add(v_mul(self.jacobian(at), at.sample), offset if self.bias else ZERO)
+        linear = v_mul(self.jacobian(at), at.sample)
+        return v_add(linear, self._affine().offset(at, product(*at.shape[:-1])))
 
     @bound("J_rows", "upper", CALCULUS, tight="exact for one row", uses=("rows",))
     def jacobian_rows(self, at: At) -> Value:
