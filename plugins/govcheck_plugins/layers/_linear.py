@@ -48,22 +48,7 @@ class SampleLinear(Layer):
         """``|A x| <= |A|_2 |x|`` for a sample x."""
         return v_mul(self.gain(at.shape), at.sample)
 
-    @bound("D", "upper", POOLING, tight="exact: no parameters")
-    def parameter_derivative(self, at: At) -> Value:
-        """There are no parameters."""
-        return ZERO
-
     @bound("xx", "upper", POOLING, tight="exact: linear")
     def second_derivative(self, at: At) -> Value:
         """Linear."""
-        return ZERO
-
-    @bound("xt", "upper", POOLING, tight="exact: no parameters")
-    def mixed_derivative(self, at: At) -> Value:
-        """There are no parameters."""
-        return ZERO
-
-    @bound("tt", "upper", POOLING, tight="exact: no parameters")
-    def parameter_second_derivative(self, at: At) -> Value:
-        """There are no parameters."""
         return ZERO

@@ -88,22 +88,7 @@ class Dropout(Layer):
         """The identity in evaluation."""
         return ZERO if self._drops() else at.injective
 
-    @bound("D", "upper", MASK, tight="exact: no parameters")
-    def parameter_derivative(self, at: At) -> Value:
-        """There are no parameters."""
-        return ZERO
-
     @bound("xx", "upper", MASK, tight="exact: linear")
     def second_derivative(self, at: At) -> Value:
         """Linear."""
-        return ZERO
-
-    @bound("xt", "upper", MASK, tight="exact: no parameters")
-    def mixed_derivative(self, at: At) -> Value:
-        """There are no parameters."""
-        return ZERO
-
-    @bound("tt", "upper", MASK, tight="exact: no parameters")
-    def parameter_second_derivative(self, at: At) -> Value:
-        """There are no parameters."""
         return ZERO

@@ -80,11 +80,6 @@ class MaxPool(Layer):
         """Likewise for a sample."""
         return v_mul(self._gain(at.shape), at.sample)
 
-    @bound("D", "upper", POOLING, tight="exact: no parameters")
-    def parameter_derivative(self, at: At) -> Value:
-        """There are no parameters."""
-        return ZERO
-
     @bound("xx", "upper", POOLING)
     def second_derivative(self, at: At) -> Value:
         """There is none where the maximum moves to another entry."""
@@ -95,13 +90,3 @@ class MaxPool(Layer):
             "so no smoothness constant exists",
             kind="not smooth",
         )
-
-    @bound("xt", "upper", POOLING, tight="exact: no parameters")
-    def mixed_derivative(self, at: At) -> Value:
-        """There are no parameters."""
-        return ZERO
-
-    @bound("tt", "upper", POOLING, tight="exact: no parameters")
-    def parameter_second_derivative(self, at: At) -> Value:
-        """There are no parameters."""
-        return ZERO

@@ -20,12 +20,14 @@ from govcheck.graph.ask import layer_constants
 from govcheck.numeric.attack import Inputs, Weights, attack
 from govcheck.numeric.derivatives import Function, first_order
 from govcheck.plugin import At, ShapeError
+from govcheck.plugin.layer import declared_bounds
 from govcheck_plugins.layers.bilinear_gate import BilinearGate
 from govcheck_plugins.layers.embedding import Embedding
 from govcheck_plugins.layers.positional_embedding import PositionalEmbedding
 from govcheck_plugins.layers.rezero import ReZero
 from govcheck_plugins.layers.scale import Scale
 from govcheck_plugins.layers.softmax import Softmax
+from govcheck_plugins.layers.token_affine import TokenAffine
 
 torch.set_num_threads(1)
 
@@ -212,3 +214,13 @@ def test_embedding_shape() -> None:
     assert Embedding(num(2)).shape((sym("t"), sym("v"))) == (sym("t"), num(2))
     with pytest.raises(ShapeError, match="one-hot samples"):
         Embedding(num(2)).shape((num(3),))
+
+
+def test_token_affine_asks_for_no_norm_of_a_bias_that_it_does_not_have() -> None:
+    domain = AroundInit(ONE)
+    at = At("it", (num(2), num(3)), num(4), sym("F"), sym("S"), domain=domain)
+    for bias, asked in ((False, {"weight"}), (True, {"weight", "bias"})):
+        layer = TokenAffine(num(3), bias=bias)
+        for attribute, _ in declared_bounds(TokenAffine):
+            getattr(layer, attribute)(at)
+        assert {f.parameter for f in domain.facts().values()} == asked
