@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from govcheck.analysis import Analysis
     from govcheck.graph.architecture import Architecture as Architecture
-    from govcheck.numeric.train.loop import Progress, Saving
     from govcheck.numeric.train.settings import Settings
-    from govcheck.numeric.train.state import Outcome
+    from govcheck.numeric.train.state import Outcome, Progress, Saving
 
     Listener = Callable[[Progress], None]
 
@@ -70,7 +69,7 @@ def saving(options: argparse.Namespace) -> Saving:
         InputError: for text that is neither a number of steps nor of seconds.
     """
     from govcheck.errors import InputError, Problem
-    from govcheck.numeric.train.loop import Saving
+    from govcheck.numeric.train.state import Saving
 
     text = options.checkpoint_every
     try:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from govcheck_cli import common, output, run_options
 
 if TYPE_CHECKING:
-    from govcheck.numeric.train.loop import Progress as Step
     from govcheck.numeric.train.state import Outcome
+    from govcheck.numeric.train.state import Progress as Step
     from govcheck_cli.progress import Progress
 
 EXIT = """\
@@ -116,6 +116,8 @@ def _print(about: dict[str, object], outcome: Outcome) -> None:
         for e in outcome.envelopes:
             bound = "none" if e["bound"] is None else f"{e['bound']:.8g}"
             ratio = "" if e["ratio"] is None else f"{e['ratio']:.6f}"
+            if e["bound"] is not None and not e["resolved"]:
+                ratio = "(below rounding)"
             table.add_row(e["theorem"], lost, bound, ratio, str(e["checked"]))
         page.console.print(table)
         for e in outcome.envelopes:

@@ -31,7 +31,11 @@ from govcheck.theorems.protocol import Verdict
 ROUNDING = 256
 """A loss counts as above a bound if it is by more than so many roundings of its parts."""
 
-TOO_LONG = "the step size is not below 2/beta"
+STEPS = ("eta", "eta*")
+"""Names of conclusions that are the step size which a conclusion ``rate`` is for."""
+
+SAME = 1e-9
+"""Relative distance up to which a step size is the one that a theorem names."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class Envelope(ABC):
     fresh: ClassVar[bool] = False
     """Whether each bound starts from the loss measured one step before."""
 
+    wrong_step: ClassVar[str] = "the step size is not below 2/beta"
+
     def __init__(self, theorem: str, statement: str, beta: arb, curvature: float) -> None:
         self.theorem, self.statement = theorem, statement
         self.beta, self.curvature = beta, curvature
@@ -115,7 +121,7 @@ class Envelope(ABC):
             return
         gain = self._gained(point.step_size)
         if not gain > 0:
-            self.ended = f"step {point.step}: {TOO_LONG}"
+            self.ended = f"step {point.step}: {self.wrong_step}"
             return
         after = self.next(point, gain)
         if isinstance(after, str):
@@ -149,9 +155,12 @@ class Envelope(ABC):
     def report(self, point: Point) -> dict[str, Any]:
         """The bound of the loss at the last iterate and how far the loss is below it."""
         bound = None if self.ended else self.value
-        ratio = point.loss / bound if bound else None
+        # a bound that is smaller than what rounding leaves says nothing about the measured loss
+        resolved = bound is not None and bound > self.allowed(point) - bound
+        ratio = point.loss / bound if bound and resolved else None
         return {"theorem": self.theorem, "statement": self.statement, "bound": bound,
-                "ratio": ratio, "checked": self.checked, "ended": self.ended}
+                "ratio": ratio, "resolved": resolved, "checked": self.checked,
+                "ended": self.ended}
 
 
 class Descent(Envelope):
@@ -210,6 +219,30 @@ class Sublinear(Envelope):
         return upper_float(1 / (1 / ball(self.value) + s**2 * gain))
 
 
+class Stated(Envelope):
+    """A loss that falls by a factor in each step of one size.
+
+    Args:
+        theorem, statement, curvature: see `Envelope`.
+        eta: the step size.
+        rate: the factor.
+    """
+
+    wrong_step = "the step size is not the one that the theorem names"
+
+    def __init__(
+        self, theorem: str, statement: str, curvature: float, eta: float, rate: arb
+    ) -> None:
+        super().__init__(theorem, statement, ball(0), curvature)
+        self.eta, self.rate = eta, rate
+
+    def _gained(self, step_size: float) -> arb:
+        return ball(int(self.eta * (1 - SAME) <= step_size <= self.eta))
+
+    def next(self, point: Point, gain: arb) -> float:
+        return max(0.0, upper_float(ball(self.value) * self.rate))
+
+
 def envelopes(analysis: Analysis) -> tuple[list[Envelope], list[str]]:
     """One envelope for each theorem that applies and speaks of the loss along the way.
 
@@ -221,19 +254,15 @@ def envelopes(analysis: Analysis) -> tuple[list[Envelope], list[str]]:
     """
     found: list[Envelope] = []
     remarks: list[str] = []
-    beta = _number(analysis, analysis.bounds.get("beta"))
-    if not isinstance(beta, arb):
-        return [], [f"no envelope: beta has no value ({beta})"]
     curvature = _number(analysis, analysis.bounds.get("Gamma_2"))
     size = upper_float(curvature) if isinstance(curvature, arb) else 1.0
     for verdict in analysis.verdicts:
-        if verdict.reading != "as_corrected" or "beta" not in verdict.conclusions:
+        named = {b.quantity for b in verdict.conclusions.values()}
+        if verdict.reading != "as_corrected" or not named & {"beta", "rate"}:
             continue
-        if verdict.status != "applies":
-            remarks.append(f"no envelope from {verdict.theorem}: it does not apply "
-                           f"({verdict.status})")
-            continue
-        made = _of_verdict(analysis, verdict, beta, size)
+        made: Envelope | str = f"it does not apply ({verdict.status})"
+        if verdict.status == "applies":
+            made = _of_verdict(analysis, verdict, size)
         if isinstance(made, str):
             remarks.append(f"no envelope from {verdict.theorem}: {made}")
         else:
@@ -241,37 +270,60 @@ def envelopes(analysis: Analysis) -> tuple[list[Envelope], list[str]]:
     return found, remarks
 
 
-def _of_verdict(
-    analysis: Analysis, verdict: Verdict, beta: arb, curvature: float
-) -> Envelope | str:
+def _of_verdict(analysis: Analysis, verdict: Verdict, curvature: float) -> Envelope | str:
     by_quantity = {b.quantity: b for b in verdict.conclusions.values()}
+    if "beta" not in by_quantity:
+        return _stated(analysis, verdict, curvature)
+    beta = _number(analysis, analysis.bounds.get("beta"))
+    if not isinstance(beta, arb):
+        return f"beta has no value ({beta})"
     for quantity, kind in (("mu", Linear), ("speed", Sublinear)):
         if quantity not in by_quantity:
             continue
-        bound = by_quantity[quantity]
-        if verdict.within is None:
-            value = _number(analysis, bound)
-            if not isinstance(value, arb):
-                return f"{quantity} has no value ({value})"
-            # the theorem's speed is that of step 1/beta, s^2/(2 beta)
-            constant = value if kind is Linear else (2 * beta * value).sqrt()
-            where, measure = "", _fixed(constant)
-        elif isinstance(verdict.within, EntriesWithin):
-            near = verdict.within
-            where = f", at each iterate with R = max |{near.parameter}| of {near.node}"
-            measure = _along(analysis, near, quantity)
-        else:
-            return "the set that it speaks of cannot be followed"
+        measure = _measure(analysis, verdict, by_quantity[quantity], beta)
+        if isinstance(measure, str):
+            return measure
         inequality = (
             "the loss falls at least by the factor 1 - mu (eta - beta eta^2/2) in each step"
             if kind is Linear else "1/loss grows at least by s^2 (eta - beta eta^2/2) in each step"
         )
-        return kind(verdict.theorem, inequality + where, beta, curvature, measure)
+        if isinstance(near := verdict.within, EntriesWithin):
+            inequality += f", at each iterate with R = max |{near.parameter}| of {near.node}"
+        return kind(verdict.theorem, inequality, beta, curvature, measure)
     return Descent(
         verdict.theorem,
         "the loss falls at least by (eta - beta eta^2/2) |grad|^2 in each step",
         beta, curvature,
     )
+
+
+def _measure(
+    analysis: Analysis, verdict: Verdict, bound: ComposedBound, beta: arb
+) -> Callable[[Point], arb | str] | str:
+    """mu or the slope at an iterate, or why there is none."""
+    if isinstance(verdict.within, EntriesWithin):
+        return _along(analysis, verdict.within, bound.quantity)
+    if verdict.within is not None:
+        return "the set that it speaks of cannot be followed"
+    value = _number(analysis, bound)
+    if not isinstance(value, arb):
+        return f"{bound.quantity} has no value ({value})"
+    # the theorem's speed is that of step 1/beta, s^2/(2 beta)
+    return _fixed(value if bound.quantity == "mu" else (2 * beta * value).sqrt())
+
+
+def _stated(analysis: Analysis, verdict: Verdict, curvature: float) -> Envelope | str:
+    step = next((verdict.conclusions[n] for n in STEPS if n in verdict.conclusions), None)
+    if step is None or "rate" not in verdict.conclusions:
+        return "it names no rate with a step size"
+    eta = _number(analysis, step)
+    rate = _number(analysis, verdict.conclusions["rate"])
+    if not isinstance(eta, arb) or not isinstance(rate, arb):
+        return f"its step size or rate has no value ({eta}, {rate})"
+    chance = any(h.mode == "probability" for h in verdict.hypotheses)
+    statement = f"the loss falls by the theorem's rate in each step of size {float(eta.mid()):.6g}"
+    statement += ", with the theorem's probability over the initial weights" if chance else ""
+    return Stated(verdict.theorem, statement, curvature, float(eta.mid()), rate)
 
 
 def _fixed(constant: arb) -> Callable[[Point], arb | str]:
@@ -318,7 +370,7 @@ def _at_radius(
 def _number(analysis: Analysis, bound: ComposedBound | None) -> arb | str:
     """The safe end of a bound's value, or why there is none."""
     if bound is None:
-        return "there is no cost"
+        return "there is none"
     value = analysis.value(bound)
     if not isinstance(value, arb):
         return value.reason if hasattr(value, "reason") else f"no value for {value.names}"

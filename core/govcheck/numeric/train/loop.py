@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ import govcheck
 from govcheck.analysis import Analysis
 from govcheck.errors import InputError, Problem
 from govcheck.numeric.initial import initialised, leaf_name, whole_batch
+from govcheck.numeric.train.determinism import own_random
 from govcheck.numeric.train.envelopes import Envelope, Point, envelopes
 from govcheck.numeric.train.files import (
     LOCK,
@@ -37,38 +35,21 @@ from govcheck.numeric.train.identity import identity
 from govcheck.numeric.train.inside import Inside
 from govcheck.numeric.train.samples import Order
 from govcheck.numeric.train.settings import Settings
-from govcheck.numeric.train.state import FAILED, Callback, Outcome, Reason, State
+from govcheck.numeric.train.state import (
+    FAILED,
+    Callback,
+    Outcome,
+    Progress,
+    Reason,
+    Saving,
+    State,
+)
 from govcheck.numeric.train.step_size import StepSize, choose
+
+EVERY_STEP = Saving()
 
 DIVERGED = 1e8
 """A loss that is so many times the first one has diverged."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is, for showing it.
-
-    Args:
-        step: steps done.
-        steps: largest number.
-        begun: the step at which this process began.
-        loss: the last one.
-        seconds: since this process began.
-    """
-
-    step: int
-    steps: int
-    begun: int
-    loss: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Saving:
-    """When checkpoints are written: every so many steps, or when so many seconds are over."""
-
-    every: int | None = 1
-    seconds: float | None = None
 
 
 def train(
@@ -77,7 +58,7 @@ def train(
     directory: Path | None = None,
     *,
     resume: bool = False,
-    saving: Saving = Saving(),
+    saving: Saving = EVERY_STEP,
     callbacks: Sequence[Callback] = (),
     progress: Callable[[Progress], None] | None = None,
     interrupted: Callable[[], bool] | None = None,
@@ -102,7 +83,7 @@ def train(
             was not asked to be resumed, or no step size can be had.
     """
     if directory is None:
-        with _own_random(settings.device):
+        with own_random(settings.device):
             return _Run(analysis, settings, None, saving, False).run(
                 callbacks, progress, interrupted)
     try:
@@ -111,29 +92,11 @@ def train(
         raise InputError(Problem("folder", f"the folder cannot be made: {error.strerror}",
                                  str(directory), "choose another with -o")) from None
     try:
-        with filelock.FileLock(directory / LOCK, timeout=wait), _own_random(settings.device):
+        with filelock.FileLock(directory / LOCK, timeout=wait), own_random(settings.device):
             return _Run(analysis, settings, directory, saving, resume).run(
                 callbacks, progress, interrupted)
     except filelock.Timeout:
         raise in_use(directory) from None
-
-
-@contextmanager
-def _own_random(device: str) -> Iterator[None]:
-    """Random states and switches of torch as they were, afterwards."""
-    cuda = device.startswith("cuda")
-    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.allow_tf32
-    if cuda:
-        # read when the first product runs on the device
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.backends.cudnn.allow_tf32 = False
-    torch.use_deterministic_algorithms(True, warn_only=cuda)
-    try:
-        with torch.random.fork_rng(devices=[torch.device(device)] if cuda else []):
-            yield
-    finally:
-        torch.use_deterministic_algorithms(before[0])
-        torch.backends.cudnn.allow_tf32 = before[1]
 
 
 class _Run:
@@ -191,6 +154,7 @@ class _Run:
     def _open(self, resume: bool) -> StepSize:
         """Look at what is in the folder; the step size of its run, or a new one."""
         what = identity(self.analysis, self.settings)
+        self.hash = what["architecture"]
         self._loaded: Checkpoint | None = None
         if self.folder is not None and (self.folder / RUN).exists():
             if not resume:
@@ -264,7 +228,7 @@ class _Run:
         if self.settings.device.startswith("cuda"):
             tensors["rng.cuda"] = torch.cuda.get_rng_state(self.settings.device)
         save_checkpoint(self.folder, Checkpoint(self.step, tensors, {
-            "architecture": identity(self.analysis, self.settings)["architecture"],
+            "architecture": self.hash,
             "loss_before": loss,
             "first_loss": None if math.isnan(self.first_loss) else self.first_loss,
             "seconds": self.seconds, "step_size": vars(self.step_size),

@@ -70,6 +70,33 @@ class Callback:
     every: int = 1
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is, for showing it.
+
+    Args:
+        step: steps done.
+        steps: largest number.
+        begun: the step at which this process began.
+        loss: the last one.
+        seconds: since this process began.
+    """
+
+    step: int
+    steps: int
+    begun: int
+    loss: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Saving:
+    """When checkpoints are written: every so many steps, or when so many seconds are over."""
+
+    every: int | None = 1
+    seconds: float | None = None
+
+
 @dataclass
 class Outcome:
     """What came out.

@@ -21,8 +21,9 @@ from govcheck.errors import InputError, Problem
 from govcheck.graph.architecture import Architecture
 from govcheck.loading import load
 from govcheck.numeric.train.files import SUMMARY, read_json, write_json
-from govcheck.numeric.train.loop import Progress, Saving, train
+from govcheck.numeric.train.loop import train
 from govcheck.numeric.train.settings import read_settings
+from govcheck.numeric.train.state import Progress, Saving
 
 if TYPE_CHECKING:
     from govcheck.plugin.registry import Registry
