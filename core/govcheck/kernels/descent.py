@@ -7,10 +7,21 @@ come in blocks theta_b, block b trained with step ``s_b eta``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from govcheck.bounds.expr import ONE, Expr, ExprLike, add, as_expr, function, minimum, mul, sqrt
+from govcheck.bounds.expr import (
+    ONE,
+    Expr,
+    ExprLike,
+    add,
+    as_expr,
+    function,
+    maximum,
+    minimum,
+    mul,
+    sqrt,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +104,33 @@ def theorem_a(
     samples, least, start = as_expr(n), as_expr(lambda_0), as_expr(rho)
     trace = add(*(mul(b.multiplier, b.size**2) for b in blocks))
     curvature = add(*(mul(b.multiplier, b.size, b.change) for b in blocks))
-    eta = minimum(
-        1 / (samples * trace),
-        least / (4 * samples ** Fraction(3, 2) * curvature * start),
-    )
+    first = 1 / (samples * trace)
+    second = samples ** Fraction(3, 2) * curvature * start
+    # maximum of the inverses: the curvature of a linear model is 0
+    eta = 1 / maximum(1 / first, 4 * second / least)
     radii = {b.name: 4 * b.multiplier * b.size * sqrt(samples) * start / least for b in blocks}
     return Descent(eta, radii, least / 2, trace, curvature)
+
+
+def theorem_a_jointly(
+    size: ExprLike, curvature: ExprLike, lambda_0: ExprLike, rho: ExprLike
+) -> Descent:
+    """Theorem A for all parameters and all outputs together, in operator norms.
+
+    On the region, the ball of radius ``radii["all"]`` or more around the start, let the
+    derivative of all outputs be at most `size`, the second derivative at most `curvature`, and
+    ``lambda_min(G) >= lambda_0/2``; any number of outputs for each sample is allowed.
+
+    Args:
+        size: upper bound of the operator norm of the outputs' derivative.
+        curvature: upper bound of its Lipschitz constant.
+        lambda_0: positive.
+        rho: upper bound of ``|y - u(0)|``.
+
+    Source: govcheck theory, widths and rates, section 1 (remark).
+    """
+    B, least = as_expr(size), as_expr(lambda_0)
+    blocks = [ParameterBlock("all", B, as_expr(curvature) * B)]
+    found = theorem_a(blocks, 1, least, rho)
+    # eta lambda_0 <= 16/9 does not follow from eta <= 1/B^2 here
+    return replace(found, eta=minimum(found.eta, Fraction(16, 9) / least))

@@ -179,7 +179,7 @@ def residual_width(
     alpha, last = maximum(*map(absolute, alphas)), absolute(alphas[-1])
     if last.is_number and last.number == 0:
         raise ValueError("alpha_H(0) is 0, so that K^(H) is 0")
-    tilde = let("lambda~", given.lambda_0 * H**2 / last**2, at_least=4)
+    tilde = let("lambda_tilde", given.lambda_0 * H**2 / last**2, at_least=4)
     events = (*_events(n, H), *_residual_events(n, H))
     t = _log(events, given.delta)
     s = let("s", sqrt(largest + Fraction(1, 2)), at_least=2)
@@ -287,13 +287,13 @@ def _explicit(
     free: BlockConstants,
 ) -> Explicit:
     n, lambda_0 = given.n, given.lambda_0
-    radius = let("R*", radius)
+    radius = let("R_star", radius)
     size = let("M", maximum(*(b.size for b in free.blocks)))
     start = let("rho", given.targets + sqrt(n) * at.start * (1 + sqrt(2 * t)))
     m_moments = maximum(200 * t, 3500 * t**2)
     m_drift = let("m_drift", mul(16, size**2, n, start**2) / (lambda_0**2 * radius**2))
     m_norm, m_init = let("m_norm", m_norm), let("m_init", m_init)
-    width = let("m*", maximum(m_moments, m_norm, m_init, m_drift))
+    width = let("m_star", maximum(m_moments, m_norm, m_init, m_drift))
     at_width = constants(width)
     descent = theorem_a(at_width.blocks, n, lambda_0, start)
     return Explicit(
