@@ -172,6 +172,13 @@ def array(at: Any, where: str) -> Array:
 # ---------------------------------------------------------------------------------------
 
 
+def show(x: Fraction) -> str:
+    """A number for people; only the text depends on floats."""
+    if not -(2**1000) < x < 2**1000:
+        return "a number beyond 2**1000"
+    return f"{float(x):.9g}"
+
+
 class Grid:
     """Integers that stand for multiples of ``2**-bits``; every result is rounded up."""
 
@@ -216,9 +223,9 @@ class Grid:
         """Root of the sum of squares of bounds."""
         return isqrt(sum(p * p for p in parts)) + 1 if any(parts) else 0
 
-    def show(self, x: int) -> float:
+    def show(self, x: int) -> str:
         """For people."""
-        return float(Fraction(x, self.one))
+        return show(Fraction(x, self.one))
 
 
 def dot(a: Ints, b: Ints) -> int:
@@ -556,7 +563,8 @@ def program(at: Any, inputs: tuple[int, ...], parameters: dict[str, Array]) -> l
 
     for k, item in enumerate(at, 1):
         where = f"operation {k}"
-        if not isinstance(item, dict) or item.get("op") not in OPERATIONS:
+        if not isinstance(item, dict) or not isinstance(item.get("op"), str) or (
+                item["op"] not in OPERATIONS):
             raise MalformedError(f"{where} is none of {', '.join(OPERATIONS)}")
         op: str = item["op"]
         keys(item, where, "op from " + OPERATIONS[op])
@@ -627,7 +635,7 @@ def _linear(item: dict[str, Any], where: str, shape: tuple[int, ...], sources: t
     weight = parameter(name, where, (have[0], *columns))
     bias = None if item["bias"] is None else parameter(item["bias"], where, (have[0],))
     kind = item["normalise"]
-    if kind not in ("none", "rows", "entries"):
+    if not isinstance(kind, str) or kind not in ("none", "rows", "entries"):
         raise MalformedError(f"{where}: normalise is none of none, rows, entries")
     if (item["eps"] is None) != (kind == "none"):
         raise MalformedError(f"{where}: eps is for normalised weights alone")
@@ -1413,40 +1421,39 @@ def judge(c: Certificate, f: Facts) -> list[Line]:
 
     def upper(name: str, found: int, what: str) -> None:
         line(name, Fraction(found, g.one) <= claim[name],
-             f"{what} <= {g.show(found):.9g} <= claimed {float(claim[name]):.9g}")
+             f"{what} <= {g.show(found)} <= claimed {show(claim[name])}")
 
     low, radius, curved = claim["eigenvalue"], claim["radius"], claim["lipschitz"]
     line("eigenvalue", Fraction(f.eigenvalue, g.one) >= low,
-         f"least eigenvalue of J J^T >= {g.show(f.eigenvalue):.9g} >= claimed {float(low):.9g}")
-    upper("lipschitz", f.lipschitz, f"Lipschitz constant of J within {float(radius):.6g}")
+         f"least eigenvalue of J J^T >= {g.show(f.eigenvalue)} >= claimed {show(low)}")
+    upper("lipschitz", f.lipschitz, f"Lipschitz constant of J within {show(radius)}")
     upper("jacobian", g.root(f.top) + g.times(g.up(curved), g.up(radius)),
-          f"|J| within {float(radius):.6g}")
+          f"|J| within {show(radius)}")
     square = c.cost == "square"
     loss = claim["residual" if square else "loss"]
     upper("residual" if square else "loss", f.loss, "|F - y|" if square else "cross-entropy")
     delta = claim["delta"]
     bend = claim["jacobian"]**2 + curved * loss if square else _entropy_bend(c)
     line("delta", c.step * bend / 2 <= delta < 1,
-         f"step {float(c.step):.6g}: {float(c.step * bend / 2):.9g} <= delta "
-         f"{float(delta):.9g} < 1")
+         f"step {show(c.step)}: {show(c.step * bend / 2)} <= delta {show(delta)} < 1")
     # sigma_0 = sqrt(low); sigma_0 - L R > 0
     line("regular", (curved * radius)**2 < low,
-         f"sigma - L R: {float(low)**0.5:.9g} - {float(curved * radius):.9g} > 0")
+         f"(L R)^2 < sigma^2: {show((curved * radius)**2)} < {show(low)}")
     if not all(x.holds for x in lines):
         return lines
     # need < (1 - delta)(sigma_0 R - L R^2/2)
     need = loss if square else _entropy_path(c)
     left = need + (1 - delta) * curved * radius**2 / 2
     line("path", left**2 < ((1 - delta) * radius)**2 * low,
-         f"{float(left):.9g} < (1 - delta) sigma R = "
-         f"{float((1 - delta) * radius) * float(low)**0.5:.9g}")
+         "(loss + (1 - delta) L R^2/2)^2 < ((1 - delta) sigma R)^2: "
+         f"{show(left**2)} < {show(((1 - delta) * radius)**2 * low)}")
     if square:
         # sigma_0 from below by a rational: s^2 <= low
         sigma = Fraction(isqrt(int(low * 2**2000)), 2**1000) - curved * radius
         rate = 1 - 2 * c.step * (1 - delta) * sigma**2
         line("rate", sigma > 0 and rate <= claim["rate"] < 1,
-             f"1 - 2 step (1 - delta)(sigma - L R)^2 = 1 - {float(1 - rate):.9g} <= claimed "
-             f"1 - {float(1 - claim['rate']):.9g} < 1")
+             f"1 - 2 step (1 - delta)(sigma - L R)^2 = 1 - {show(1 - rate)} <= claimed "
+             f"1 - {show(1 - claim['rate'])} < 1")
     return lines
 
 
@@ -1498,15 +1505,15 @@ def statement(c: Certificate) -> str:
     step, factor = c.written
     loss = "half the squared residual" if c.cost == "square" else "the cross-entropy"
     about = (f"gradient descent in exact arithmetic on all {trained} parameters, started at "
-             f"those in this file, with step {float(step):.9g} on {factor} times the sum over "
+             f"those in this file, with step {show(step)} on {factor} times the sum over "
              f"{samples} samples of {loss}")
     if c.cost == "square":
         return (f"Proven from the parameters in the file: {about}, never leaves the ball of "
-                f"radius {float(claim['radius']):.6g} and converges to zero loss, each step "
-                f"multiplying the loss by at most 1 - {float(1 - claim['rate']):.6g}.")
+                f"radius {show(claim['radius'])} and converges to zero loss, each step "
+                f"multiplying the loss by at most 1 - {show(1 - claim['rate'])}.")
     return (f"Proven from the parameters in the file: {about}, reaches a summed cross-entropy of "
-            f"at most {float(claim['target']):.6g} within the ball of radius "
-            f"{float(claim['radius']):.6g}.")
+            f"at most {show(claim['target'])} within the ball of radius "
+            f"{show(claim['radius'])}.")
 
 
 def check(at: dict[str, Any], say: Callable[[str], None] = lambda text: None,

@@ -297,18 +297,18 @@ def _lengths(rows: Array) -> Three:
 
 def _sizes(u: Array, ones: bool) -> Three:
     """Spread of ``h -> (h U_i)_i``, see `checker.sizes_of`."""
-    add = 1.0 if ones else 0.0
     samples, pixels, _ = u.shape
     if ones:
         u = np.concatenate([u, np.ones((samples, pixels, 1))], axis=2)
     rows = u.reshape(samples * pixels, -1)
     per = np.linalg.norm(u.reshape(samples, -1), axis=1)
     four = float((per**4).sum() ** 0.25)
-    if len(rows) <= 4096 or add < 0:
+    if len(rows) <= 4096:
         inner = (rows @ rows.T) ** 2
         table = inner.reshape(samples, pixels, samples, pixels).sum((1, 3))
         four = min(four, float(np.linalg.norm(table, 2)) ** 0.25)
-    return np.array([np.linalg.norm(rows, 2), four, per.max()])
+    two = float(np.linalg.norm(rows, 2))
+    return np.array([two, min(two, four), min(two, four, per.max())])
 
 
 def second_order(net: FloatNetwork, theta: Parameters, run: Pass, radius: float,

@@ -26,7 +26,7 @@ def _network(case: Any, bits: int) -> checker.Network:
 
 
 def _floats(g: checker.Grid, balls: checker.Balls) -> Array:
-    return np.array([[g.show(x) for x in row] for row in balls.rows])
+    return np.array([[x / g.one for x in row] for row in balls.rows])
 
 
 def _overlap(a: checker.Balls, low: int, b: checker.Balls, high: int) -> None:
@@ -105,15 +105,16 @@ def test_norms_and_least_eigenvalue(n: int) -> None:
 
     wide = rng.standard_normal((n, n + 3))
     norm = float(np.linalg.norm(wide, 2))
-    assert norm <= g.show(checker.operator_norm(g, balls(wide))) * (1 + 1e-12) <= 1.1 * norm
+    assert norm <= checker.operator_norm(g, balls(wide)) / g.one * (1 + 1e-12)
+    assert checker.operator_norm(g, balls(wide)) / g.one <= 1.1 * norm
     a = wide @ wide.T
     low = float(np.linalg.eigvalsh(a)[0])
     shift = low * 0.999
     factor = np.linalg.cholesky(a - shift * np.eye(n))
     rows = [g.floats([float(v) for v in row[: i + 1]])[0] for i, row in enumerate(factor)]
     at = g.floats([shift])[0][0]
-    found = g.show(checker.least_eigenvalue(g, balls(a), rows, at))
+    found = checker.least_eigenvalue(g, balls(a), rows, at) / g.one
     assert 0.99 * low <= found <= low * (1 + 1e-12)
     # a factor of another matrix proves less, never more than is true
     rows[-1][-1] += g.one // 8
-    assert g.show(checker.least_eigenvalue(g, balls(a), rows, at)) <= low
+    assert checker.least_eigenvalue(g, balls(a), rows, at) / g.one <= low
