@@ -76,11 +76,18 @@ class Erf(Dual):
     """phi(x) = erf x (Williams 1997)."""
 
     def expect(self, order: Order, q1: Array, c: Array, q2: Array) -> Expectation:
-        size = (1 + 2 * q1) * (1 + 2 * q2)
-        c = _clipped(q1, c, q2)
+        left, right = 2 / np.sqrt(1 + 2 * q1), 1 / np.sqrt(1 + 2 * q2)
+        # the sine of an angle, below 1 where |c| <= sqrt(q1 q2), which rounding may miss
+        s = np.asarray(c * (left * right) if left.size * right.size < c.size
+                       else (c * left) * right)
+        largest = np.max(left * np.sqrt(q1)) * np.max(right * np.sqrt(q2))
+        np.clip(s, -largest, largest, out=s)
         if order:
-            return Expectation(4 / pi / np.sqrt(size - 4 * c * c))
-        return Expectation(2 / pi * np.arcsin(2 * c / np.sqrt(size)))
+            scale = 2 / pi * left
+            np.multiply(s, s, out=s)
+            np.sqrt(np.subtract(1, s, out=s), out=s)
+            return Expectation(scale * right / s)
+        return Expectation(np.multiply(np.arcsin(s, out=s), 2 / pi, out=s))
 
     def mean(self, q: Array) -> Array:
         return np.zeros_like(q)

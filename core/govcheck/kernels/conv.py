@@ -7,15 +7,17 @@ both lie inside the image.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
+from functools import lru_cache
 from math import prod
-from typing import Any
+from typing import Final
 
 import numpy as np
 
 from govcheck.kernels.dual import Array
+
+DENSE: Final = 144
+"""Up to this many pixels a product with the matrix is faster than adding shifted images."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,6 @@ class Patches:
             for n, k, b, a in zip(self.grid, self.kernel, before, after, strict=True)
         )
 
-    def windows(self) -> Iterator[tuple[slice, ...]]:
-        """For each offset, the pixels of the padded image that it pairs with the outputs."""
-        for offset in product(*(range(k) for k in self.kernel)):
-            yield tuple(
-                slice(self.dilation * t, self.dilation * t + self.stride * (n - 1) + 1, self.stride)
-                for t, n in zip(offset, self.output, strict=True)
-            )
-
     def summed(self, a: Array, pixels: int) -> Array:
         """Sum over the patches.
 
@@ -70,12 +64,43 @@ class Patches:
             a: last `pixels` axes run over the pixels of the image, laid out in a row.
             pixels: 1 (equal pixels) or 2 (all pairs).
         """
+        if pixels == 1 and prod(self.grid) <= DENSE:
+            product: Array = a @ _matrix(self)
+            return product
+        return self._by_offsets(a, pixels)
+
+    def _by_offsets(self, a: Array, pixels: int) -> Array:
         lead = a.shape[: a.ndim - pixels]
-        zeros = (0,) * len(self.grid)
-        rim = list(zip(self.before or zeros, self.after or zeros, strict=True)) * pixels
-        image = np.pad(a.reshape(*lead, *self.grid * pixels), [(0, 0)] * len(lead) + rim)
-        total = np.zeros((*lead, *self.output * pixels))
-        for window in self.windows():
-            places: tuple[Any, ...] = (..., *window * pixels)
-            total += image[places]
+        dims, zeros = len(self.grid), (0,) * len(self.grid)
+        total = a.reshape(*lead, *self.grid * pixels)
+        # an offset is the sum of offsets along each dimension, taken one after the other
+        for d, (k, out, before) in enumerate(
+            zip(self.kernel, self.output, self.before or zeros, strict=True)
+        ):
+            axes = [len(lead) + d + i * dims for i in range(pixels)]
+            total = self._along(total, axes, k, out, before)
         return total.reshape(*lead, *(prod(self.output),) * pixels)
+
+    def _along(self, a: Array, axes: list[int], kernel: int, out: int, before: int) -> Array:
+        """Sum over the offsets along one dimension, which all of these axes run over."""
+        n, s = a.shape[axes[0]], self.stride
+        shape = [out if i in axes else size for i, size in enumerate(a.shape)]
+        total = np.zeros(shape)
+        for t in range(kernel):
+            shift = self.dilation * t - before
+            first = max(0, -(shift // s))
+            last = min(out - 1, (n - 1 - shift) // s)
+            if first > last:
+                continue
+            to, of = [slice(None)] * a.ndim, [slice(None)] * a.ndim
+            for axis in axes:
+                to[axis] = slice(first, last + 1)
+                of[axis] = slice(s * first + shift, s * last + shift + 1, s)
+            total[tuple(to)] += a[tuple(of)]
+        return total
+
+
+@lru_cache(maxsize=32)
+def _matrix(patches: Patches) -> Array:
+    """Which input pixels are in the patches of which outputs: inputs x outputs."""
+    return patches._by_offsets(np.eye(prod(patches.grid)), 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from flint import arb
@@ -107,7 +107,16 @@ def network(arch: Architecture, values: Mapping[Expr, arb] | None = None) -> Net
         arch: the architecture.
         values: values of symbols that override those of the file.
     """
-    known = {s: evaluate(v, {}) for s, v in arch.values.items()} | dict(values or {})
+    return _network(arch) if values is None else _new(arch, values)
+
+
+@lru_cache(maxsize=8)
+def _network(arch: Architecture) -> Network:
+    return _new(arch, {})
+
+
+def _new(arch: Architecture, values: Mapping[Expr, arb]) -> Network:
+    known = {s: evaluate(v, {}) for s, v in arch.values.items()} | dict(values)
     shapes: list[Shape] = []
     _shapes(arch.body, arch.input, shapes)
     inner = set(symbols_of(*(s[0] for s in shapes if s)))
@@ -139,6 +148,7 @@ def run(
     refined: bool = False,
     progress: Callable[[str], None] | None = None,
     single: Wanted | None = None,
+    grams: Wanted = lambda node: True,
 ) -> Pass:
     """Walk the network.
 
@@ -150,12 +160,13 @@ def run(
         progress: told the name of each layer before its step.
         single: which of the blocks are wanted by themselves, all by default. Others may be
             found added up, under the name `SUM`.
+        grams: at which layers with random weights ``gram`` and ``variance`` are wanted.
 
     Raises:
         NoKernelError: if there is no limiting kernel, with the layer at which it is lost.
     """
     units = net.arch.input[0] if moments.pixels else mul(*net.arch.input)
-    walk = _Walk(net, wanted, refined, progress, single)
+    walk = _Walk(net, wanted, refined, progress, single, grams)
     place = walk.chain(net.arch.body, _Place(data_state(units, moments), net.arch.input), (), True)
     walk.finish(place.state)
     return walk.found
@@ -175,10 +186,12 @@ class _Walk:
         refined: bool,
         progress: Callable[[str], None] | None,
         single: Wanted | None,
+        grams: Wanted,
     ) -> None:
         self.net, self.wanted, self.refined = net, wanted, refined
         self.progress = progress
         self.single = single
+        self.grams = grams
         self.limits = net.limits
         self.found = Pass()
 
@@ -304,6 +317,8 @@ class _Walk:
     def seen(self, node: str, state: KernelState, made: Pairs) -> None:
         found = self.found
         found.order.append(node)
+        if not self.grams(node):
+            return
         found.values[f"variance:{node}"] = made.summed_array(made.cross)
         try:
             weights = self.net.remember(

@@ -105,18 +105,25 @@ class Job:
         self.x = _samples(self.net, x, self.pixels)
         self.n = len(self.x)
         self.tile = tile or self._tile()
-        each = "blocks" in want
-        self.probe = run(
-            self.net,
-            self._pairs(slice(0, 1), slice(0, 1)),
-            single=lambda name: each or f"block:{name}" in want,
-        )
+        self.probe = self.net.remember(("probe", *want), lambda: self._probe(want))
         self.names, self.lost = _names(self.probe, want)
         if any(n == "last" for n in want) and len(self.probe.order) < 2:
             self.lost["last"] = Unknown.because("there is no hidden layer with random weights")
         self.error = EXACT
         self.map: CorrelationMap | None = None
         self.norm = self._equal_norm()
+
+    def _probe(self, want: Sequence[str]) -> Pass:
+        """What there is, from a single pair; no numbers."""
+        each = "blocks" in want
+        found = run(
+            self.net,
+            self._pairs(slice(0, 1), slice(0, 1)),
+            single=lambda name: each or f"block:{name}" in want,
+        )
+        found.values = dict.fromkeys(found.values, np.zeros(0))
+        found.means = {}
+        return found
 
     def _tile(self) -> int:
         """Rows of a tile: few enough to fit memory and to waste little below the diagonal."""
@@ -155,7 +162,13 @@ class Job:
         return last or any(n == f"block:{name}" for n in self.names)
 
     def _run(self, pairs: Pairs, refined: bool) -> dict[str, Array]:
-        return self._collect(run(self.net, pairs, self._wanted, refined, single=self._single))
+        found = run(
+            self.net, pairs, self._wanted, refined, single=self._single, grams=self._grams
+        )
+        return self._collect(found)
+
+    def _grams(self, node: str) -> bool:
+        return f"gram:{node}" in self.names or f"variance:{node}" in self.names
 
     @property
     def _last(self) -> str:
@@ -266,9 +279,14 @@ class Job:
         if self.pixels:
             return {}
         q = (self.x * self.x).sum(axis=1)
-        if self.norm is not None:
-            return {n: np.full(q.shape, a.reshape(-1)[0]) for n, a in self.probe.means.items()}
-        found = run(self.net, Pairs(q, q, q), lambda name: False).means
+        if self.norm is None:
+            found = run(self.net, Pairs(q, q, q), lambda name: False).means
+        else:
+            one = np.full(1, self.norm)
+            found = self.net.remember(
+                ("means", self.norm),
+                lambda: run(self.net, Pairs(one, one, one), lambda name: False).means,
+            )
         return {n: np.array(np.broadcast_to(a, q.shape)) for n, a in found.items()}
 
     def stored(self, name: str, path: str | Path) -> Stored:

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from govcheck.bounds.answer import Unknown, v_add, v_best, v_mul, v_rss
 from govcheck.bounds.expr import ONE, ZERO, Expr, absolute, minimum, mul, num, sqrt
-from govcheck.plugin import At, Example, Layer, Parameter, Ref, Shape, Value, Values, bound
+from govcheck.plugin import (
+    At,
+    Example,
+    Layer,
+    MatrixForm,
+    Parameter,
+    Ref,
+    Shape,
+    Value,
+    Values,
+    bound,
+)
 from govcheck_plugins.layers._conv_places import Line, channels, check_numbers, count
 from govcheck_plugins.layers._parameterisation import KINDS, Parameterisation, Spectral
 
@@ -144,15 +155,18 @@ class Conv(Layer):
 
         if self.weight != "plain" or self.groups != 1:
             return Unknown.because("only plain conv without groups declares a kernel step")
-        grid = tuple(int(ctx.values(n)) for n in ctx.shape[1:])
-        kernel = (int(ctx.values(self.kernel)),) * len(grid)
-        padding = self._padding(ctx.values)
-        if padding == "same":
-            patches = Patches.same(grid, kernel, self.dilation)
-        else:
+
+        def make() -> Patches:
+            grid = tuple(int(ctx.values(n)) for n in ctx.shape[1:])
+            kernel = (int(ctx.values(self.kernel)),) * len(grid)
+            padding = self._padding(ctx.values)
+            if padding == "same":
+                return Patches.same(grid, kernel, self.dilation)
             rim = (padding,) * len(grid)
-            patches = Patches(grid, kernel, self.stride, self.dilation, rim, rim)
-        fan = mul(ctx.shape[0], *[self.kernel for _ in grid])
+            return Patches(grid, kernel, self.stride, self.dilation, rim, rim)
+
+        patches = ctx.remember(("patches", self, *ctx.shape[1:]), make)
+        fan = mul(ctx.shape[0], *[self.kernel for _ in ctx.shape[1:]])
         return state.linear(
             ctx, self.out, scale=self.scale, bias=self.bias, fan=fan, patch=patches.summed
         )
@@ -184,6 +198,24 @@ class Conv(Layer):
 
     def _padding(self, values: Values) -> int | Literal["same"]:
         return "same" if self.padding == "same" else int(values(self.padding))
+
+    def matrix_form(self, shape: Shape) -> MatrixForm | None:
+        if self.weight != "plain":
+            return None
+        uses = sqrt(count(self._lines(shape)))
+        kind = "spectral" if uses is ONE else "operator"
+        size = (mul(*self.shape(shape)), mul(*shape))
+        return MatrixForm(self.scale, size, "weight", kind, uses)
+
+    def matrix(
+        self, array: NDArray[Any] | None, shape: tuple[int, ...], values: Values
+    ) -> NDArray[Any]:
+        from govcheck.certify.conv_matrix import conv_matrix
+
+        assert array is not None
+        return conv_matrix(
+            array, shape[1:], self.stride, self._padding(values), self.dilation, self.groups
+        )
 
     def parameter_norm(
         self,
