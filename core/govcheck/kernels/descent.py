@@ -17,6 +17,7 @@ from govcheck.bounds.expr import (
     add,
     as_expr,
     function,
+    let,
     maximum,
     minimum,
     mul,
@@ -102,8 +103,8 @@ def theorem_a(
     if not blocks:
         raise ValueError("Theorem A needs at least one block of parameters")
     samples, least, start = as_expr(n), as_expr(lambda_0), as_expr(rho)
-    trace = add(*(mul(b.multiplier, b.size**2) for b in blocks))
-    curvature = add(*(mul(b.multiplier, b.size, b.change) for b in blocks))
+    trace = let("B_2", add(*(mul(b.multiplier, b.size**2) for b in blocks)))
+    curvature = let("S", add(*(mul(b.multiplier, b.size, b.change) for b in blocks)))
     first = 1 / (samples * trace)
     second = samples ** Fraction(3, 2) * curvature * start
     # maximum of the inverses: the curvature of a linear model is 0

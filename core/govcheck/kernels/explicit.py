@@ -168,8 +168,8 @@ def residual_constants(
     root, L, beta = sqrt(sigma.c_sigma), sigma.slope, sigma.curvature
     chi, omega, a = at.features, at.weight, at.readout
     small = ZERO if m is None else 1 / sqrt(m)
-    q = let("q", alpha * L * omega / H, at_least=8)
-    branch = let("hbar", (sigma.zero + L * omega * chi) / H, at_least=8)
+    q = let("q", alpha * L * omega / H, at_least=2)
+    branch = let("hbar", (sigma.zero + L * omega * chi) / H, at_least=2)
     grow = 1 + q
     size = [root * L * a * grow ** (H - 1)]
     size += [alpha / H * L * a * chi * grow ** (H - h) for h in range(2, H + 1)]

@@ -127,8 +127,8 @@ def fc_width(sigma: Smoothness, H: int, given: Problem) -> Explicit:
     events = _events(n, H)
     t = _log(events, given.delta)
     at = Region.typical(sqrt(num("3/2")))
-    growth = let("C_F", c * (L**2 + beta * (sigma.zero + L * sqrt(num(3) / PI))))
-    noise = let("kappa_F", BERNSTEIN * c * (4 * sigma.zero**2 + 12 * L**2))
+    growth = let("C_F", c * (L**2 + beta * (sigma.zero + L * sqrt(num(3) / PI))), at_least=2)
+    noise = let("kappa_F", BERNSTEIN * c * (4 * sigma.zero**2 + 12 * L**2), at_least=2)
     slopes = beta**2 + L * sigma.third
     before = noise * geometric(growth, H - 1)
     last = c * (num("3/2") * (num("13/5") * L**2 + slopes * before) + L**2 * before)
@@ -272,7 +272,7 @@ def _residual_events(n: Expr, H: int) -> tuple[Event, ...]:
 
 
 def _log(events: Sequence[Event], delta: Expr) -> Expr:
-    return let("t", function("log", add(*(e.count for e in events)) / delta))
+    return let("t", function("log", add(*(e.count for e in events)) / delta), at_least=2)
 
 
 def _explicit(
@@ -288,7 +288,7 @@ def _explicit(
 ) -> Explicit:
     n, lambda_0 = given.n, given.lambda_0
     radius = let("R_star", radius)
-    size = let("M", maximum(*(b.size for b in free.blocks)))
+    size = let("M", maximum(*(b.size for b in free.blocks)), at_least=2)
     start = let("rho", given.targets + sqrt(n) * at.start * (1 + sqrt(2 * t)))
     m_moments = maximum(200 * t, 3500 * t**2)
     m_drift = let("m_drift", mul(16, size**2, n, start**2) / (lambda_0**2 * radius**2))

@@ -11,6 +11,7 @@ from flint import arb
 
 from govcheck.analysis import SAMPLES, Y_FROBENIUS, Analysis
 from govcheck.bounds.answer import ComposedBound, Ref, Sense, Unknown, Value
+from govcheck.bounds.evaluate import Missing
 from govcheck.bounds.expr import Expr, function, num, sym
 from govcheck.kernels.family import Family, Kind
 from govcheck.kernels.widths import Explicit, Problem, explicit_for
@@ -137,8 +138,8 @@ class DuTheorem(Theorem):
             draw(events),
         )
         remarks = (
-            "The rate is that of the last hidden layer's weights alone; the other layers only "
-            "help, so that training is faster than it.",
+            "The rate is that of the last hidden layer's weights alone, which the others can "
+            "only improve.",
         )
         return hypotheses, self._numbers(case, family, found), (*remarks, *self._gaps(found))
 
@@ -183,8 +184,8 @@ class DuTheorem(Theorem):
         put("m_init", found.m_init, "upper", "width from which |G^(H)(0) - K^(H)| <= lambda_0/4")
         put("m_drift", found.m_drift, "upper", "width from which training cannot leave the region")
         put("eta*", found.eta / own, "lower", "largest step for the file's cost, if m >= m*")
-        put("rate", 1 - found.eta * found.descent.rate, "upper",
-            "factor of |y - u|^2 in each step of size eta*, if m >= m*")
+        put("decrease", found.eta * found.descent.rate, "lower",
+            "each step of size eta* multiplies |y - u|^2 by at most 1 - decrease, if m >= m*")
         put("steps", found.steps(), "upper",
             "steps of size eta* until |y - u|^2 has fallen to 1/1000, if m >= m*")
         put("events", found.count, "upper", "what may fail at initialisation")
@@ -228,19 +229,17 @@ class DuTheorem(Theorem):
             "eta (printed)": say("eta", step, "lower", note),
             "lambda_0 (printed)": say("lambda_0", case.lambda_printed, "lower", note),
         }
-        if isinstance(case.printed, Unknown):
-            return hypotheses, conclusions, (f"lambda_0 (printed): {case.printed.reason}.",)
-        return hypotheses, conclusions, _comparison(case)
+        return hypotheses, conclusions, _comparison(case, value(bare))
 
     def _applies(self, a: Analysis, conclusions: Mapping[str, ComposedBound]) -> str:
         if "m*" not in conclusions:
             return ""
-        found = {k: a.value(conclusions[k]) for k in ("eta*", "rate", "steps", "failure")
+        found = {k: a.value(conclusions[k]) for k in ("eta*", "decrease", "steps", "failure")
                  if k in conclusions}
         numbers = {k: v for k, v in found.items() if isinstance(v, arb)}
         if len(numbers) < 4:
             return "The hypotheses hold."
-        gap = outward(1 - numbers["rate"], "lower", 3)
+        gap = outward(numbers["decrease"], "lower", 3)
         return (
             f"With probability at least 1 - {outward(numbers['failure'], 'upper', 3)}, every step "
             f"of size {outward(numbers['eta*'], 'lower', 3)} multiplies |y - u|^2 by at most "
@@ -248,15 +247,20 @@ class DuTheorem(Theorem):
         )
 
 
-def _comparison(case: WidthCase) -> tuple[str, ...]:
+def _comparison(case: WidthCase, bare: arb | Missing | Unknown) -> tuple[str, ...]:
     right, wrong = case.smallest, case.printed
-    if isinstance(right, Unknown) or isinstance(wrong, Unknown) or right.value <= 0:
-        return ()
-    change = 100 * (wrong.value / right.value - 1)
-    return (
-        f"lambda_0 of the printed matrix is {wrong.value:.5g}, of the corrected one "
-        f"{right.value:.5g}: {change:+.3g} %.",
-    )
+    if isinstance(wrong, Unknown):
+        return (f"lambda_0 as printed is not known: {wrong.reason}.",)
+    found = []
+    if not isinstance(right, Unknown) and right.value > 0:
+        change = 100 * (wrong.value / right.value - 1)
+        found.append(
+            f"lambda_0 of the printed matrix is {wrong.value:.5g}, of the corrected one "
+            f"{right.value:.5g}: {change:+.3g} %."
+        )
+    if isinstance(bare, arb):
+        found.append(f"With every hidden constant set to 1 the printed width is {up(bare)}.")
+    return tuple(found)
 
 
 def terms(case: WidthCase, family: Family, delta: Expr) -> tuple[Expr, Expr, Expr, Expr]:

@@ -100,14 +100,14 @@ class LinearConvergenceNearInit(Theorem):
         put("rho", _start(a), "upper", "norm of y - u at the initial weights")
         put("radius", found.radii["all"], "upper", "how far gradient descent goes at most")
         put("eta*", found.eta / step_factor(a), "lower", "largest step for the file's cost")
-        put("rate", 1 - found.eta * found.rate, "upper",
+        put("factor", 1 - found.eta * found.rate, "upper",
             "factor of |y - u|^2 in each step of size eta*")
         put("steps", found.steps(found.eta), "upper",
             "steps of size eta* until |y - u|^2 has fallen to 1/1000")
         return result
 
     def _applies(self, a: Analysis, conclusions: Mapping[str, ComposedBound]) -> str:
-        shown = [show(a, k, conclusions[k]) for k in ("eta*", "rate", "steps", "radius")
+        shown = [show(a, k, conclusions[k]) for k in ("eta*", "factor", "steps", "radius")
                  if k in conclusions]
         return f"Gradient descent converges to zero loss: {'; '.join(shown)}."
 
@@ -146,7 +146,7 @@ def _measured(analysis: Analysis) -> Mapping[str, float]:
     size = analysis.value(verdict.conclusions["eta*"])
     assert isinstance(size, arb)
     losses, _ = Loss(analysis).descend(float(size.mid()))
-    return {"rate": max(after / before for before, after in pairwise(losses))}
+    return {"factor": max(after / before for before, after in pairwise(losses))}
 
 
 def _start(a: Analysis) -> Value:
