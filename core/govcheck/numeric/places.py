@@ -152,6 +152,9 @@ class Place:
             for n, p in self.f.slices.items()
         }
         for s, fact in self.domain.facts().items():
+            if fact.parameter not in given:
+                raise ValueError(f"it asks for a norm of {fact.parameter}, which the layer does "
+                                 "not have")
             array = np.asarray(given[fact.parameter].numpy(), dtype=np.float64)
             env[s] = self.example.layer.parameter_norm(
                 fact.parameter, fact.kind, array, self.example.shape, self.values
@@ -209,7 +212,13 @@ class Place:
         scores = {i: self._score(quantity, i) for i in indices}
         scores = {i: s for i, s in scores.items() if math.isfinite(s)}
         order = sorted(scores, key=lambda i: -sign * scores[i])
-        best = sign * scores[order[0]] if order and quantity != "xx_inf" else -math.inf
+        best = -math.inf
+        if quantity == "xx_inf":
+            # what was scored is xx
+            starts = max(starts, 1)
+        elif order:
+            best = sign * scores[order[0]]
+            self._note(quantity, Found(scores[order[0]], *self.pool[order[0]]))
         for i in order[:starts]:
             found = self._ascend(quantity, self.pool[i], steps, 0.3 if steps < 30 else 0.1)
             best = max(best, sign * found.value)
@@ -235,10 +244,13 @@ class Place:
         sign = _sign(quantity)
         if not math.isfinite(found.value):
             return Found(-sign * math.inf, found.theta, found.x)
-        best = self._best.get(quantity)
+        self._note(quantity, found)
+        return found
+
+    def _note(self, quantity: str, found: Found) -> None:
+        best, sign = self._best.get(quantity), _sign(quantity)
         if best is None or sign * found.value > sign * best.value:
             self._best[quantity] = found
-        return found
 
 
 def _sign(quantity: str) -> float:

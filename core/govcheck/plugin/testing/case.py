@@ -14,9 +14,10 @@ from govcheck.plugin.layer import Layer, Shape, Values
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from govcheck.numeric.places import Place, Setting
+    from govcheck.numeric.places import Place, Set, Setting
 
 RADII: Final = (Fraction(1, 10), Fraction(1), Fraction(30))
+FAR: Final = (Fraction(10**6), Fraction(10**12))
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Effort:
         examples: largest number of examples of a layer; the first and the last are among
             them.
         points: number of random points that are looked at before each search.
-        starts: number of searches from the best of them.
+        starts: number of searches from the best of them, in each setting.
         steps: of each search.
         polish: steps of one more search, in the setting that came nearest to the bound.
         crossed: on so many examples every parameter set comes with every radius, on the
@@ -44,7 +45,7 @@ class Effort:
     seed: int = 0
 
 
-QUICK: Final = Effort(2, 8, 1, 6, 12, 0)
+QUICK: Final = Effort(2, 8, 0, 6, 12, 0)
 STANDARD: Final = Effort(12, 12, 2, 20, 120, 2)
 THOROUGH: Final = Effort(100, 30, 4, 60, 400, 100)
 
@@ -117,9 +118,21 @@ class Case:
         ]
 
 
+    @cached_property
+    def far_places(self) -> list[Place]:
+        """Input sets that reach very far out."""
+        from govcheck.numeric.places import Place, Setting
+
+        parameters: Set = "ball" if self.layer.parameters(self.shape) else "everything"
+        return [
+            Place(self.example, Setting(parameters, r), self.effort.points, self.effort.seed + i)
+            for i, r in enumerate(FAR)
+        ]
+
+
 def settings(crossed: bool, bare: bool) -> list[Setting]:
     """Input sets near the origin and far from it, with parameter sets of all three kinds."""
-    from govcheck.numeric.places import Set, Setting
+    from govcheck.numeric.places import Setting
 
     near, middle, far = RADII
     flat, full = Fraction(3, 4), Fraction(1, 4)

@@ -34,6 +34,7 @@ OF_EXAMPLES: Final[tuple[CaseCheck, ...]] = (
     structure.check_gradients,
     bounds.check_formulas,
     bounds.check_differences,
+    bounds.check_far_from_origin,
 )
 OF_ACTIVATIONS: Final[tuple[CaseCheck, ...]] = (
     activations.check_constants_on_the_line,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from govcheck.bounds.answer import Unknown
-from govcheck.bounds.expr import ONE, ZERO, num, sqrt
+from govcheck.bounds.expr import ONE, ZERO, Expr, num, sqrt
 from govcheck.plugin import Activation, Parameter, Ref, bound, scalar
 from govcheck.plugin.testing import QUICK, STANDARD, CheckFailed, CheckSkipped, check_layer
 from govcheck.plugin.testing.runner import checks_for
@@ -144,18 +145,53 @@ def test_an_activation_wrong_only_far_from_the_origin():
     assert "bound_J" not in found
 
 
-def test_a_layer_wrong_only_far_from_the_origin(skip, changed):
-    """Slope 1/2 up to norm 12, more beyond: only the largest input set has such points."""
+@dataclass(frozen=True)
+class Hill(Activation):
+    """hill: tanh, and a step whose width is 1/1000 of its distance from the origin."""
+
+    centre: Expr
+    name = "hill"
+
+    def constants(self):
+        return scalar(slope=(0, 1), curvature=1)
+
+    def apply(self, x, values):
+        centre = values(self.centre)
+        width = abs(centre) / 1000
+        return x.tanh() + 1.25 * width * torch.erf((x - centre) / width) * math.sqrt(math.pi) / 2
+
+
+@pytest.mark.parametrize("centre", [1.37e6, -2.9e6, 1.37e12, -7.7e12])
+def test_an_activation_wrong_only_very_far_from_the_origin(centre):
+    """A slope of 5/4 where most of the line is flat; the scan lands 2 widths away from it."""
+    found = run(Hill(num(Fraction(centre))), "constants_on_the_line")
+    assert found["constants_on_the_line"].startswith("slope_high")
+    assert "1.25 at x = " in found["constants_on_the_line"]
+
+
+def bent(skip, changed, start):
+    """Slope 1/2 before `start`, 3/2 beyond."""
 
     class Bent(torch.nn.Module):
         def forward(self, x):
-            return x / 2 + torch.nn.functional.softplus(x - 12)
+            return x / 2 + start * torch.nn.functional.softplus(12 * (x / start - 1)) / 12
 
-    wrong = changed(skip, module=lambda self, shape, values: Bent(),
-                    jacobian=lambda self, at: num(Fraction(501, 1000)),
-                    least=lambda self, at: ZERO)
-    message = run(wrong, "bound_J")["bound_J"]
+    return changed(skip, module=lambda self, shape, values: Bent(),
+                   jacobian=lambda self, at: num(Fraction(501, 1000)),
+                   least=lambda self, at: ZERO, injective=lambda self, at: ZERO)
+
+
+def test_a_layer_wrong_only_far_from_the_origin(skip, changed):
+    """Only the largest input set of the search has such points."""
+    message = run(bent(skip, changed, 12.0), "bound_J")["bound_J"]
     assert "inputs up to 30" in message
+
+
+@pytest.mark.parametrize("start", [1e3, 1e5, 1e6 / 4, 1e9, 1e12 / 4])
+def test_a_layer_wrong_only_very_far_from_the_origin(skip, changed, start):
+    found = run(bent(skip, changed, start), "bound_J", "far_from_origin")
+    assert found.keys() == {"far_from_origin"}
+    assert "claims that J is at most 0.501" in found["far_from_origin"]
 
 
 def test_a_kink_that_automatic_differentiation_does_not_see(skip, changed):
@@ -191,7 +227,7 @@ def test_sizes_as_symbols_are_held_against_the_search_too(wave, changed):
 
 
 def test_a_claim_of_tightness_that_is_not_met(skip, changed):
-    wrong = changed(skip, jacobian=lambda self, at: num(3))
+    wrong = changed(skip, jacobian=lambda self, at: num(Fraction(3, 5)))
     assert "declared tight" in run(wrong, "bound_J")["bound_J"]
 
 
