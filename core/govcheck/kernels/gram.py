@@ -104,8 +104,8 @@ class Job:
         self.pixels = self.net.pixels
         self.x = _samples(self.net, x, self.pixels)
         self.n = len(self.x)
-        self.tile = tile or self._tile()
         self.probe = self.net.remember(("probe", *want), lambda: self._probe(want))
+        self.tile = tile or self._tile()
         self.names, self.lost = _names(self.probe, want)
         if any(n == "last" for n in want) and len(self.probe.order) < 2:
             self.lost["last"] = Unknown.because("there is no hidden layer with random weights")
@@ -129,7 +129,9 @@ class Job:
         """Rows of a tile: few enough to fit memory and to waste little below the diagonal."""
         if not self.pixels:
             return next((t for t in (128, 256) if self.n <= 16 * t), TILE)
-        return max(8, int(TILE / math.sqrt(self.x.shape[2] ** self.pixels)))
+        # closed forms want to stay in the cache, series to share coefficients
+        side = TILE if self.probe.refinable else TILE / 2
+        return max(8, int(side / math.sqrt(self.x.shape[2] ** self.pixels)))
 
     def _pairs(self, rows: slice, columns: slice) -> Pairs:
         a, b = self.x[rows], self.x[columns]
@@ -247,6 +249,8 @@ class Job:
         """Estimated errors of the entries, by comparison with a higher resolution."""
         if self.map is not None:
             differences = dict(self.map.error)
+        elif not self.probe.refinable:
+            differences = dict.fromkeys(matrices, 0.0)
         else:
             some = slice(0, min(self.n, 12))
             truth = self.on_tile(some, some, refined=True)
