@@ -129,7 +129,7 @@ def _render(doc: dict[str, Any], as_printed: bool) -> str:
     if free:
         page.paragraphs(
             f"{lam}_0 of a residual network has the factor {alpha}²/H², {alpha} that of the last "
-            f"residual layer; {lam}_0 H²/{alpha}² is what does not fall with depth by definition.")
+            f"residual layer; {lam}_0 H²/{alpha}² is without it.")
     if doc["plot"] is not None:
         page.field("plot", doc["plot"])
     if not doc["complete"]:

@@ -249,6 +249,15 @@ def test_one_hidden_layer_has_no_printed_definition(fc, govcheck):
     assert code == 0 and "not defined for one hidden layer" in out
 
 
+def test_ball_arithmetic_on_request(fc, ask, govcheck, monkeypatch):
+    path = fc()
+    plain, close = (ask(path, *argv)[1]["blocks"][0] for argv in ([], ["--balls"]))
+    assert plain["lambda_min_lower"] < close["lambda_min_lower"] <= 0.0232817292031051
+    monkeypatch.setattr(gram, "BALLS", 2)
+    code, _, err = govcheck("gram", path, "--balls")
+    assert code == 2 and "at most 2 samples" in err
+
+
 def test_many_samples_are_compared_on_demand(fc, ask, monkeypatch):
     monkeypatch.setattr(gram, "PRINTED", 2)
     path = fc()
@@ -305,7 +314,9 @@ def test_large_work_is_announced(fc, govcheck, monkeypatch):
     (["--restart"], "it goes with --save"),
     (["--no-eigenvalues"], "it goes with --save"),
     (["--save", "k.npy", "--block", "all"], "a file holds one"),
-    (["--save", "k.npy", "--no-eigenvalues", "--as-printed"], "compares eigenvalues"),
+    (["--save", "k.npy", "--no-eigenvalues", "--as-printed"], "about eigenvalues"),
+    (["--save", "k.npy", "--no-eigenvalues", "--balls"], "about eigenvalues"),
+    (["--depth", "1,2", "--balls"], "leave out --save"),
     (["--resume", "--restart"], "not allowed with"),
 ])
 def test_wrong_options(fc, govcheck, argv, says, tmp_path, monkeypatch):

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from govcheck.kernels.gram import Job
     from govcheck.kernels.limits import NoKernelError
     from govcheck.kernels.plan import Plan
-    from govcheck.kernels.spectrum import Spectrum
     from govcheck.plugin.data import Dataset
 
     Array = NDArray[np.float64]
 
 PRINTED: Final = 500
 """Samples up to which the definition as printed is computed unasked."""
+
+BALLS: Final = 300
+"""Samples up to which eigenvalues are bounded in ball arithmetic."""
 
 AGREE: Final = 1e-9
 """Relative difference between a definition and the layers that rounding can explain."""
@@ -65,6 +67,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                        help="throw away what an interrupted --save left")
     parser.add_argument("--no-eigenvalues", action="store_true",
                         help="only --save: neither eigenvalues nor their memory")
+    parser.add_argument("--balls", action="store_true",
+                        help="prove the bound in ball arithmetic: slow, and it loses nothing "
+                        f"but the entry error (up to {BALLS} samples)")
     parser.add_argument("--max-memory", metavar="SIZE",
                         help="refuse work that takes more, such as 2GiB (default: most of what "
                         "is free)")
@@ -105,10 +110,11 @@ def _consistent(options: argparse.Namespace, swept: bool) -> None:
     from govcheck.errors import InputError, Problem
 
     problems = []
-    if swept and (options.save or options.block != "last" or options.no_eigenvalues):
+    if swept and (options.save or options.block != "last" or options.no_eigenvalues
+                  or options.balls):
         problems.append(Problem("bad-option", "with --depth or several --points there is a table "
                                 "of lambda_0 and nothing else", "gram",
-                                "leave out --save, --block and --no-eigenvalues"))
+                                "leave out --save, --block, --balls and --no-eigenvalues"))
     if options.plot and not swept:
         problems.append(Problem("bad-option", "there is one matrix and nothing to draw", "--plot",
                                 "add --depth 1,2,4,8 or --points 10,20,50"))
@@ -118,9 +124,11 @@ def _consistent(options: argparse.Namespace, swept: bool) -> None:
             if given:
                 problems.append(Problem("bad-option", "it goes with --save", name,
                                         "add --save K.npy"))
-    if options.no_eigenvalues and options.as_printed:
-        problems.append(Problem("bad-option", "it compares eigenvalues", "--as-printed",
-                                "leave out --no-eigenvalues"))
+    if options.no_eigenvalues:
+        for given, name in ((options.as_printed, "--as-printed"), (options.balls, "--balls")):
+            if given:
+                problems.append(Problem("bad-option", "it is about eigenvalues", name,
+                                        "leave out --no-eigenvalues"))
     if problems:
         raise InputError(problems)
 
@@ -185,6 +193,7 @@ def _single(options: argparse.Namespace, arch: Architecture, points: int | None)
     from govcheck.certify.sample_facts import directions, lengths
     from govcheck.kernels.gram import Job
     from govcheck.kernels.plan import plan
+    from govcheck.kernels.spectrum import spectrum
     from govcheck.kernels.survey import choose, samples
     from govcheck_cli import gram_report
     from govcheck_cli.gram_options import array_file
@@ -193,6 +202,8 @@ def _single(options: argparse.Namespace, arch: Architecture, points: int | None)
     cap = limit(options)
     data = samples(arch)
     x = first(data, points)
+    if options.balls and len(x) > BALLS:
+        raise _too_many(len(x))
     wanted = choose(arch, x, options.block)
     if path is not None and len(wanted) > 1:
         raise _several(options.block, wanted)
@@ -201,11 +212,11 @@ def _single(options: argparse.Namespace, arch: Architecture, points: int | None)
     doc["hypotheses"] = gram_report.hypotheses(lengths(x), directions(x))
     doc |= {"blocks": [], "printed": None, "saved": None}
     if job.names:
-        found = plan(job, mapped=path is not None, spectrum=not options.no_eigenvalues)
+        needed = plan(job, mapped=path is not None, spectrum=not options.no_eigenvalues)
         hint = "" if path is not None and options.no_eigenvalues else (
             "; --save K.npy --no-eigenvalues writes the matrix in tiles")
-        allow(found, cap, hint)
-        doc["memory"] = gram_report.memory(found, cap)
+        allow(needed, cap, hint)
+        doc["memory"] = gram_report.memory(needed, cap)
     matrices, errors, random = _matrices(options, job, path)
     degree = None if job.map is None else job.map.degree
     doc["expectations"] = gram_report.expectations(job.error, degree)
@@ -218,8 +229,8 @@ def _single(options: argparse.Namespace, arch: Architecture, points: int | None)
         if name in job.lost:
             doc["blocks"].append(gram_report.lost(name, title, job.lost[name]))
         elif not options.no_eigenvalues:
-            spectrum = _spectrum(matrices[name], errors[name])
-            doc["blocks"].append(gram_report.block(name, title, spectrum, name in random))
+            found = spectrum(matrices[name], errors[name], balls=options.balls)
+            doc["blocks"].append(gram_report.block(name, title, found, name in random))
     if not options.no_eigenvalues:
         doc["printed"] = _printed(options, arch, x, doc["blocks"], matrices)
     held = _held(doc["blocks"])
@@ -229,6 +240,13 @@ def _single(options: argparse.Namespace, arch: Architecture, points: int | None)
     else:
         output.write(gram_report.render(doc))
     return held
+
+
+def _too_many(n: int) -> Exception:
+    from govcheck.errors import InputError, Problem
+
+    return InputError(Problem("bad-option", f"it takes at most {BALLS} samples, not {n}",
+                              "--balls", f"--points {BALLS} takes the first {BALLS}"))
 
 
 def _several(block: str, wanted: list[str]) -> Exception:
@@ -265,12 +283,6 @@ def _leftover(done: int, path: str) -> None:
             "other-run", "an interrupted run left work on another matrix, or none that can be "
             "used", f"{path}.part", "--restart throws it away"))
     sys.stderr.write(f"govcheck: taking up {path}.part after {done} tiles\n")
-
-
-def _spectrum(matrix: Array, error: float) -> Spectrum:
-    from govcheck.kernels.spectrum import spectrum
-
-    return spectrum(matrix, error)
 
 
 def _title(name: str, job: Job) -> str:

@@ -29,7 +29,7 @@ def kernel(rng, kind):
 @pytest.mark.parametrize("kind", ["any", "near", "twice", "opposite"])
 def test_below_and_close(kind):
     rng = np.random.default_rng(0)
-    for _ in range(40):
+    for _ in range(250):
         k = kernel(rng, kind)
         found = smallest_eigenvalue(k)
         with mpmath.workdps(40):
@@ -67,6 +67,8 @@ def test_both_ends():
     found = spectrum(k)
     assert (found.n, found.trace, found.largest, found.condition) == (3, 4.5, 3.0, 6.0)
     assert found.smallest == smallest_eigenvalue(k)
+    close = spectrum(np.diag([3.0, 0.1, 1.0]), 1e-3, balls=True).smallest
+    assert 0 < Fraction(0.1) - 3 * Fraction(1e-3) - close.lower < Fraction(1, 10**16)
     assert spectrum(np.diag([1.0, -1.0])).condition == float("inf")
     with pytest.raises(ValueError, match="not symmetric"):
         spectrum(np.array([[1.0, 2.0], [0.0, 1.0]]))
