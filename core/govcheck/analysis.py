@@ -134,7 +134,9 @@ class Analysis:
 def _compose(
     arch: Architecture, mode: Mode, domain: Domain
 ) -> tuple[MapConstants, Composer]:
-    composer = Composer(SAMPLES, domain, mode, empty=_without_copies(arch))
+    composer = Composer(
+        SAMPLES, domain, mode, empty=_without_copies(arch), values=symbol_values(arch)
+    )
     premises = {
         q: ComposedBound(q, "data", s, sense_of(q), "norm of the data", DATA)
         for q, s in (
@@ -286,11 +288,15 @@ def data_values(data: Data) -> dict[Expr, arb]:
 
 def _add_weight_facts(a: Analysis) -> None:
     wanted = {s: fact for s, fact in a.domain.facts().items() if s not in a.env}
-    if not wanted:
-        return
-    from govcheck.graph.weights import fact_values
+    if wanted:
+        from govcheck.graph.weights import fact_values
 
-    a.env.update(fact_values(a.architecture, wanted, a.shapes, a.env))
+        a.env.update(fact_values(a.architecture, wanted, a.shapes, a.env))
+    chains = {s: fact for s, fact in a.domain.chains().items() if s not in a.env}
+    if chains:
+        from govcheck.graph.chain_values import chain_values
+
+        a.env.update(chain_values(a.architecture, chains, a.shapes, a.env))
 
 
 def decide(a: Analysis, registry: Registry) -> list[Verdict]:

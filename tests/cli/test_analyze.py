@@ -183,3 +183,54 @@ def test_examples(govcheck, path):
 
 def test_there_are_examples():
     assert {p.stem for p in EXAMPLES} >= {"weight_normalised_resnet", "plain_relu", "unet_like"}
+
+
+SEARCHED = """
+govcheck: 1
+name: small chain
+input: [2]
+layers:
+  - affine: {out: 2}
+  - tanh
+  - affine: {out: 1}
+cost: half_square
+data: {sphere: {n: 2}}
+domain: {around_init: 1/10}
+theorems: []
+"""
+
+
+def test_searches_are_printed_beside_bounds(govcheck, arch):
+    file = arch(SEARCHED)
+    code, out, err = govcheck("analyze", file, "--attack", "--seconds", "0")
+    assert code == 0
+    assert "measured, seed 0" in out
+    assert "searched beta" in err
+    code, out, _ = govcheck("analyze", file, "--attack", "--seconds", "0", "--json")
+    document = json.loads(out)
+    jsonschema.Draft202012Validator(report_schema()).validate(document)
+    found = {row["quantity"]: row for row in document["tightness"]["rows"]}
+    assert code == 0
+    assert set(found) >= {"J", "D", "tt", "beta"}
+    assert all(row["ratio"] >= 1 for row in found.values())
+
+
+def test_a_value_beyond_a_bound_ends_with_4(govcheck, arch, monkeypatch):
+    from govcheck.numeric import tightness
+
+    right = tightness.compare
+    monkeypatch.setattr(
+        tightness, "compare",
+        lambda q, sense, number, found, n: right(q, sense, number / 1000, found, n),
+    )
+    code, out, err = govcheck("analyze", arch(SEARCHED), "--attack", "--seconds", "0")
+    assert code == 4
+    assert "BEYOND THE BOUND" in out
+    assert "J was measured as" in err
+
+
+@pytest.mark.parametrize("options", [("--seed", "-1"), ("--seconds", "nan"), ("--no-data",)])
+def test_searches_that_cannot_be_made(govcheck, arch, options):
+    code, _, err = govcheck("analyze", arch(SEARCHED), "--attack", *options)
+    assert code == 2
+    assert "Traceback" not in err

@@ -30,7 +30,8 @@ class Mode:
         lemma81: compose by sums of products ([M] Lemma 8.1) instead of the sharp rules.
         printed: use the constants a paper prints where it prints any, errata included.
         leave_out: knowledge not used: ``boundedness`` of activations, the ``spectral``
-            norm of the data, norms of single ``rows`` and samples.
+            norm of the data, norms of single ``rows`` and samples, norms of ``chains`` of
+            several layers together.
         order: 1 leaves out what only bounds of second order need.
     """
 
@@ -57,7 +58,7 @@ class Mode:
 
 SECOND_ORDER: Final = frozenset({"xx", "xt", "tt", "J_rows", "D_rows", "J_inf", "xx_inf"})
 NOT_ASKED: Final = Unknown.because("not composed: only bounds of first order were asked for")
-COARSE_KNOWLEDGE: Final = frozenset({"boundedness", "rows", "spectral"})
+COARSE_KNOWLEDGE: Final = frozenset({"boundedness", "chains", "rows", "spectral"})
 TIGHT: Final = Mode("tight")
 COARSE: Final = Mode("coarse", leave_out=COARSE_KNOWLEDGE)
 SUMS: Final = Mode("sums", lemma81=True, leave_out=COARSE_KNOWLEDGE)

@@ -51,6 +51,21 @@ class WeightFact:
     sense: Sense = "upper"
 
 
+@dataclass(frozen=True)
+class ChainFact:
+    """The largest norm of ``A_n D_(n-1) ... D_1 A_1``, given matrices A, slopes D in sectors.
+
+    Args:
+        nodes: names of the layers whose derivatives are multiples of the matrices, in order.
+        norms: upper bounds of the operator norms of the given matrices.
+        sectors: lowest and highest slope between each of them and the next.
+    """
+
+    nodes: tuple[str, ...]
+    norms: tuple[Expr, ...]
+    sectors: tuple[tuple[Expr, Expr], ...]
+
+
 class Domain(ABC):
     """A set of parameters, the product of one set for each layer."""
 
@@ -83,6 +98,14 @@ class Domain(ABC):
     def facts(self) -> dict[Expr, WeightFact]:
         """Symbols whose values come from the given weights."""
         return {}
+
+    def chains(self) -> dict[Expr, ChainFact]:
+        """Symbols whose values come from several given weights together."""
+        return {}
+
+    def around(self) -> AroundInit | None:
+        """The ball around given weights that contains the set; None if there is none."""
+        return None
 
 
 @dataclass(frozen=True)
@@ -132,10 +155,11 @@ class AroundInit(Domain):
     radius: Expr
     radii: dict[str, Expr] = field(default_factory=dict, hash=False)
     _facts: dict[Expr, WeightFact] = field(default_factory=dict, hash=False)
+    _chains: dict[Expr, ChainFact] = field(default_factory=dict, hash=False)
 
     def norm(self, node: str, parameter: str, kind: NormKind, slope: Expr = ONE) -> Value:
         """See `Domain.norm`."""
-        given = self._symbol(node, parameter, kind, "upper")
+        given = self.given(node, parameter, kind)
         return given + mul(slope, self.radii.get(node, self.radius))
 
     def floor(self, node: str, parameter: str, kind: FloorKind) -> Expr:
@@ -143,6 +167,26 @@ class AroundInit(Domain):
         # every floor is 1-Lipschitz in the Frobenius norm
         given = self._symbol(node, parameter, kind, "lower")
         return maximum(0, given - self.radii.get(node, self.radius))
+
+    def given(self, node: str, parameter: str, kind: NormKind) -> Expr:
+        """A norm of the given parameter, whatever the radius."""
+        return self._symbol(node, parameter, kind, "upper")
+
+    def change(self, node: str) -> Expr:
+        """Largest Euclidean norm of a change of the parameters of the layer `node`."""
+        return self.radii.get(node, self.radius)
+
+    def chain(self, fact: ChainFact) -> Expr:
+        """The number that a fact about several layers stands for."""
+        names = fact.nodes[0], fact.nodes[-1]
+        s = sym(
+            f"chain0[{','.join(names)}]",
+            f"Lipschitz constant of {names[0]} to {names[1]} at the given weights and scale 1, "
+            "for any slopes in the sectors of the activations between",
+            latex=rf"\|J^{{0}}_{{\mathrm{{{names[0]}..{names[1]}}}}}\|_{{2}}",
+        )
+        self._chains[s] = fact
+        return s
 
     def _symbol(self, node: str, parameter: str, kind: str, sense: Sense) -> Expr:
         short = _SHORT.get(kind, kind)
@@ -163,6 +207,14 @@ class AroundInit(Domain):
     def facts(self) -> dict[Expr, WeightFact]:
         """See `Domain.facts`."""
         return dict(self._facts)
+
+    def chains(self) -> dict[Expr, ChainFact]:
+        """See `Domain.chains`."""
+        return dict(self._chains)
+
+    def around(self) -> AroundInit:
+        """See `Domain.around`."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -194,3 +246,11 @@ class EntriesWithin(Domain):
     def facts(self) -> dict[Expr, WeightFact]:
         """See `Domain.facts`."""
         return self.base.facts()
+
+    def chains(self) -> dict[Expr, ChainFact]:
+        """See `Domain.chains`."""
+        return self.base.chains()
+
+    def around(self) -> AroundInit | None:
+        """See `Domain.around`."""
+        return self.base.around()

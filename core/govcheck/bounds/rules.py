@@ -77,7 +77,7 @@ def sequential(f: MapConstants, g: Constants[Any], node: str, mode: Mode) -> Map
     )
     if mode.order == 1:
         return _first_order(b, f, g)
-    bend, used = _bend(f, g, mode, "J", "J")
+    bend, used = curvature(f, g, mode, "J", "J")
     xx = v_add(bend, v_mul(g.value("J"), f.value("xx")))
     b.put("xx", xx, "chain rule, second order", SEQUENTIAL, *used, g["J"], f["xx"])
     if mode.lemma81:
@@ -98,7 +98,7 @@ def _first_order(b: _Builder, f: MapConstants, g: Constants[Any]) -> MapConstant
     return Constants(b.node, b.bounds)
 
 
-def _bend(
+def curvature(
     f: MapConstants, g: Constants[Any], mode: Mode, first: str, second: str
 ) -> tuple[Value, tuple[Bound, ...]]:
     """Norm of ``g''[A h, B k]`` for derivatives A, B of f: what curvature of g contributes.
@@ -162,12 +162,12 @@ def _sequential_sharp(b: _Builder, f: MapConstants, g: Constants[Any], mode: Mod
         "D", v_rss(through, g.value("D")), "block row", SEQUENTIAL, g["J"], f["D"], g["D"]
     )
     _sigma_d(b, f, g)
-    bend, used = _bend(f, g, mode, "J", "D")
+    bend, used = curvature(f, g, mode, "J", "D")
     upstream = v_add(bend, v_mul(g.value("J"), f.value("xt")))
     xt = v_rss(upstream, v_mul(g.value("xt"), f.value("J")))
     rule = "block row, second order"
     b.put("xt", xt, rule, SEQUENTIAL, *used, g["J"], f["xt"], g["xt"], f["J"])
-    bend, used = _bend(f, g, mode, "D", "D")
+    bend, used = curvature(f, g, mode, "D", "D")
     first = v_add(bend, v_mul(g.value("J"), f.value("tt")))
     tt = v_eigenvalue(first, v_mul(g.value("xt"), f.value("D")), g.value("tt"))
     rule = "largest eigenvalue of [[xx D^2 + J tt, xt D], [xt D, tt]]"

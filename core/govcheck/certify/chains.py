@@ -144,11 +144,11 @@ def averaged_norm(
                 bound *= abs(low).max(abs(high))
             given = product_norms(weights[start:end], norms[start:end], budget // len(cuts))
             inner = sectors[start : end - 1]
-            bound *= _expanded(given, norms[start:end], radii[start:end], inner)
+            bound *= expanded(given, norms[start:end], radii[start:end], inner)
         return exact(bound.upper())
 
 
-def _expanded(
+def expanded(
     given: Callable[[int, int], arb],
     norms: Sequence[arb],
     radii: Sequence[arb],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from flint import arb
 
 from govcheck.bounds.answer import Bound, Unknown, Value
 from govcheck.bounds.constants import (
@@ -20,6 +22,7 @@ from govcheck.bounds.expr import ZERO, Expr
 from govcheck.bounds.rules import join, parallel_sum, sequential, tightened, with_skip
 from govcheck.graph.ask import layer_constants
 from govcheck.graph.blocks import Block, Chain, Join, Leaf, Parallel, Repeat, Residual
+from govcheck.graph.chains import Run, advance_run
 from govcheck.graph.reduction import Region, reduce
 from govcheck.plugin.layer import At, Shape
 
@@ -46,6 +49,7 @@ class Composer:
             of each block of the outermost chain, by node name.
         shapes: filled with the shape of one input sample of each layer, by node name.
         empty: names of repeats known to have no copy; all others are taken to have one.
+        values: of symbols, to tell which layers are looked at together.
     """
 
     samples: Expr
@@ -55,6 +59,7 @@ class Composer:
     upto: dict[str, MapConstants] = field(default_factory=dict)
     shapes: dict[str, Shape] = field(default_factory=dict)
     empty: frozenset[str] = frozenset()
+    values: Mapping[Expr, arb] = field(default_factory=dict)
     _depth: int = 0
 
     def start(
@@ -85,8 +90,10 @@ class Composer:
         self._depth += 1
         try:
             if body.linear:
+                run: Run | None = None
                 for step in body.steps:
-                    here = self.advance(here, step.block)
+                    before, here = here, self.advance(here, step.block)
+                    run, here = self._together(run, step.block, before, here)
                     if self._depth == 1:
                         self.upto[step.block.node] = here.constants
             else:
@@ -97,6 +104,20 @@ class Composer:
         finally:
             self._depth -= 1
         return here
+
+    def _together(
+        self, run: Run | None, block: Block, before: Place, here: Place
+    ) -> tuple[Run | None, Place]:
+        """Use what is known of several layers in a row."""
+        if not isinstance(block, Leaf) or "chains" in self.mode.leave_out:
+            return None, here
+        own, known = self.local[block.node], before.constants
+        run, several = advance_run(
+            run, block, before.shape, own, known, self.domain, self.values
+        )
+        if run is None or not several:
+            return run, here
+        return run, replace(here, constants=run.improved(here.constants, self.mode))
 
     def advance(self, f: Place, block: Block) -> Place:
         """Compose one more block after `f`."""

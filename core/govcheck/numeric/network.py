@@ -12,11 +12,11 @@ from govcheck.analysis import Analysis
 from govcheck.bounds.answer import sense_of
 from govcheck.bounds.domain import AroundInit, Ball, Everything
 from govcheck.bounds.expr import Expr
-from govcheck.graph.blocks import repeats
 from govcheck.graph.weights import initial_weights, placed_layers
 from govcheck.numeric.attack import Inputs, Weights, attack
 from govcheck.numeric.build import build
 from govcheck.numeric.derivatives import Function
+from govcheck.numeric.initial import placed_name
 
 
 def extreme(
@@ -83,14 +83,11 @@ def weights_of(
 def _initial(analysis: Analysis, f: Function) -> Tensor:
     """The weights that the architecture file asks for."""
     arch = analysis.architecture
-    if any(True for _ in repeats(arch.body)):
-        raise ValueError("no search around the initial weights of repeated blocks")
     placed = placed_layers(arch.body, analysis.shapes, analysis.env)
     given = initial_weights(placed, analysis.env, arch.init)
     theta = f.theta.clone()
     for name, place in f.slices.items():
-        node, _, parameter = name.rpartition(".")
-        theta[place] = torch.as_tensor(given[node, parameter]).reshape(-1)
+        theta[place] = torch.as_tensor(given[placed_name(name)]).reshape(-1)
     return theta
 
 

@@ -25,3 +25,4 @@ from govcheck.plugin.layer import ShapeError as ShapeError
 from govcheck.plugin.layer import Values as Values
 from govcheck.plugin.layer import bound as bound
 from govcheck.plugin.layer import same_dimension as same_dimension
+from govcheck.plugin.matrix import MatrixForm as MatrixForm

@@ -15,6 +15,7 @@ from govcheck.bounds.answer import CARRIED, LOCAL, Ref, Sense, Unknown, Value, s
 from govcheck.bounds.domain import Domain, Everything, FloorKind, NormKind
 from govcheck.bounds.expr import ONE, ZERO, Expr, ExprLike, mul
 from govcheck.plugin.guard import ask
+from govcheck.plugin.matrix import MatrixForm
 
 if TYPE_CHECKING:
     from flint import arb
@@ -255,6 +256,26 @@ class Layer(ABC):
         from govcheck.certify.weight_facts import weight_facts
 
         return weight_facts(array, kind)
+
+    def matrix_form(self, shape: Shape) -> MatrixForm | None:
+        """How the derivative in one sample is one matrix for all inputs; None if it is not.
+
+        Layers that say so are looked at together with their neighbours: the norm of a product
+        can be far below the product of the norms. See `govcheck.plugin.matrix`.
+        """
+        return None
+
+    def matrix(
+        self, array: NDArray[Any] | None, shape: tuple[int, ...], values: Values
+    ) -> NDArray[Any]:
+        """The matrix that `matrix_form` tells of, entries exact in float64.
+
+        Args:
+            array: the parameter it names; None if it names none.
+            shape: concrete shape of one input sample.
+            values: turns the layer's formulas into floats.
+        """
+        raise NotImplementedError(f"{self.name} has no matrix")
 
     @classmethod
     def examples(cls) -> Sequence[Example]:

@@ -24,7 +24,7 @@ _SENSE: Final[Schema] = {"enum": ["upper", "lower"]}
 
 def report_schema() -> Schema:
     """The schema that every document of `govcheck.report.document` satisfies."""
-    return {
+    schema: Schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "govcheck report",
         **_object(
@@ -65,6 +65,19 @@ def report_schema() -> Schema:
         ),
         "$defs": _definitions(),
     }
+    schema["properties"]["tightness"] = {
+        **_tightness(), "description": "measured; only where searches were asked for"
+    }
+    return schema
+
+
+def _tightness() -> Schema:
+    number: Schema = {"type": "number"}
+    row = _object(
+        quantity=_TEXT, sense=_SENSE, bound=_DECIMAL, measured=number, ratio=_or_null(number),
+        holds=_BOOL, searches=_COUNT,
+    )
+    return _object(seed=_COUNT, rows=_list(row))
 
 
 def _definitions() -> Schema:

@@ -130,7 +130,7 @@ def settings(plugin: object) -> dict[str, str]:
 def symbols(a: Analysis, used: list[Expr]) -> list[Json]:
     """Every symbol of the file and of the formulas: what it means and what value it has."""
     declared = list(a.architecture.symbols.values())
-    facts = a.domain.facts()
+    facts = {**a.domain.facts(), **a.domain.chains()}
     found = []
     for s in dict.fromkeys([*declared, *used]):
         if s in declared:

@@ -13,6 +13,7 @@ from govcheck.plugin import (
     At,
     Example,
     Layer,
+    MatrixForm,
     Parameter,
     Ref,
     Shape,
@@ -122,6 +123,17 @@ class Affine(Layer):
         eps = None if self.weight == "plain" else values(self.eps)
         kind = kinds[self.weight]
         return (linear(scale=values(self.scale), bias=self.bias, normalise=kind, eps=eps),)
+
+    def matrix_form(self, shape: Shape) -> MatrixForm | None:
+        if self.weight != "plain":
+            return None
+        return MatrixForm(self.scale, (self.out, mul(*shape)), "weight")
+
+    def matrix(
+        self, array: NDArray[Any] | None, shape: tuple[int, ...], values: Values
+    ) -> NDArray[Any]:
+        assert array is not None
+        return array
 
     def parameter_norm(
         self,

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from govcheck.bounds.expr import ONE, ZERO, Expr, num, sqrt
-from govcheck.plugin import Shape, Values
+import numpy as np
+
+from govcheck.bounds.expr import ONE, ZERO, Expr, mul, num, sqrt
+from govcheck.certify.conv_matrix import conv_matrix
+from govcheck.plugin import MatrixForm, Shape, Values
 from govcheck_plugins.layers._linear import SampleLinear
 from govcheck_plugins.layers._whole import check_window, spatial, windows
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import nn
 
     from govcheck.certify.operations import Operation
@@ -43,6 +47,19 @@ class AvgPool(SampleLinear):
     def shape(self, shape: Shape) -> Shape:
         sizes = spatial(shape, self.name)
         return (shape[0], *(windows(n, self.kernel, self.step) for n in sizes))
+
+    def matrix_form(self, shape: Shape) -> MatrixForm:
+        area = num(self.kernel ** (len(shape) - 1))
+        size = (mul(*self.shape(shape)), mul(*shape))
+        return MatrixForm(1 / area, size, fixed_norm=area * self.gain(shape))
+
+    def matrix(
+        self, array: NDArray[Any] | None, shape: tuple[int, ...], values: Values
+    ) -> NDArray[Any]:
+        """Sums over windows."""
+        channels = shape[0]
+        taps = np.ones((channels, 1, *[self.kernel for _ in shape[1:]]))
+        return conv_matrix(taps, shape[1:], self.step, groups=channels)
 
     def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
         from govcheck.numeric.pooling import Pool

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from govcheck.bounds.answer import v_mul
 from govcheck.bounds.expr import ONE, ZERO, Expr, num
-from govcheck.plugin import At, Example, Layer, Ref, Unknown, Value, Values, bound
+from govcheck.plugin import (
+    At,
+    Example,
+    Layer,
+    MatrixForm,
+    Ref,
+    Shape,
+    Unknown,
+    Value,
+    Values,
+    bound,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,6 +54,9 @@ class Dropout(Layer):
     def examples(cls) -> Sequence[Example]:
         layers = (cls(rate, "train", seed) for rate, seed in ((HALF, 1), (HALF / 2, 2)))
         return (*super().examples(), *(Example(layer, (2, 4)) for layer in layers))
+
+    def matrix_form(self, shape: Shape) -> MatrixForm | None:
+        return None if self._drops() else MatrixForm()
 
     def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
         from govcheck.numeric.rearrange import FixedDropout

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from govcheck.bounds.expr import mul
-from govcheck.plugin import Isometry, Shape, Values
+from govcheck.plugin import Isometry, MatrixForm, Shape, Values
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,6 +23,9 @@ class Flatten(Isometry):
 
     def shape(self, shape: Shape) -> Shape:
         return (mul(*shape),)
+
+    def matrix_form(self, shape: Shape) -> MatrixForm:
+        return MatrixForm()
 
     def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
         from torch import nn

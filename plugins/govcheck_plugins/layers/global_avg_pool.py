@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from math import prod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from govcheck.bounds.expr import Expr, mul, sqrt
-from govcheck.plugin import Shape, Values
+from govcheck.plugin import MatrixForm, Shape, Values
 from govcheck_plugins.layers._linear import SampleLinear
 from govcheck_plugins.layers._whole import spatial
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import nn
 
     from govcheck.certify.operations import Operation
@@ -27,6 +31,17 @@ class GlobalAvgPool(SampleLinear):
     def shape(self, shape: Shape) -> Shape:
         spatial(shape, self.name)
         return shape[:1]
+
+    def matrix_form(self, shape: Shape) -> MatrixForm:
+        places = mul(*shape[1:])
+        size = (shape[0], mul(*shape))
+        return MatrixForm(1 / places, size, fixed_norm=sqrt(places))
+
+    def matrix(
+        self, array: NDArray[Any] | None, shape: tuple[int, ...], values: Values
+    ) -> NDArray[Any]:
+        """Sums over positions."""
+        return np.kron(np.eye(shape[0]), np.ones((1, prod(shape[1:]))))
 
     def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
         from govcheck.numeric.pooling import GlobalMean

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from govcheck.bounds.expr import ONE, Expr
-from govcheck.plugin import Isometry, Shape, ShapeError, Values
+from govcheck.plugin import Isometry, MatrixForm, Shape, ShapeError, Values
 from govcheck_plugins.layers._normalised import product
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ class Reshape(Isometry):
             before, after = product(*shape), product(*self.to)
             raise ShapeError(f"a sample has {before!r} entries, not {after!r}")
         return self.to
+
+    def matrix_form(self, shape: Shape) -> MatrixForm:
+        return MatrixForm()
 
     def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
         from govcheck.numeric.rearrange import Reshape

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from govcheck.bounds.answer import v_mul
 from govcheck.bounds.expr import ONE, ZERO, Expr, absolute, mul, num
 from govcheck.bounds.walk import symbols_of
-from govcheck.plugin import At, Example, Layer, Parameter, Ref, Shape, Value, Values, bound
+from govcheck.plugin import (
+    At,
+    Example,
+    Layer,
+    MatrixForm,
+    Parameter,
+    Ref,
+    Shape,
+    Value,
+    Values,
+    bound,
+)
 
 if TYPE_CHECKING:
     from flint import arb
@@ -45,6 +56,9 @@ class Scale(Layer):
 
     def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
         return (Parameter("factor", (), self.initial),) if self.trainable else ()
+
+    def matrix_form(self, shape: Shape) -> MatrixForm | None:
+        return None if self.trainable else MatrixForm(self.factor)
 
     def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
         from govcheck.numeric.affine import ScaleMap

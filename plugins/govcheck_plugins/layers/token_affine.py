@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from govcheck.bounds.answer import v_add, v_best, v_mul
 from govcheck.bounds.expr import ONE, ZERO, Expr, mul, num, sqrt
-from govcheck.plugin import At, Example, Layer, Parameter, Shape, ShapeError, Value, Values, bound
+from govcheck.plugin import (
+    At,
+    Example,
+    Layer,
+    MatrixForm,
+    Parameter,
+    Shape,
+    ShapeError,
+    Value,
+    Values,
+    bound,
+)
 from govcheck_plugins.layers._normalised import product
 from govcheck_plugins.layers.affine import CALCULUS, LEMMA, Affine
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import nn
 
 
@@ -57,6 +69,15 @@ class TokenAffine(Layer):
 
     def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
         return self._affine().module(shape[-1:], values)
+
+    def matrix_form(self, shape: Shape) -> MatrixForm | None:
+        form = self._affine().matrix_form(shape[-1:])
+        return None if form is None else replace(form, copies=shape[:-1])
+
+    def matrix(
+        self, array: NDArray[Any] | None, shape: tuple[int, ...], values: Values
+    ) -> NDArray[Any]:
+        return self._affine().matrix(array, shape[-1:], values)
 
     def _tokens(self, at: At) -> At:
         """The batch of all tokens."""

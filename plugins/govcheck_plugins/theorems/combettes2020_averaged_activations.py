@@ -111,7 +111,8 @@ class AveragedActivations(Theorem):
         if conclusions:
             applies = (
                 f"For the map from input to output, {show(proven, 'J', conclusions['J'])}; the "
-                f"product of norms and slopes gives {show(proven, 'J', proven.bounds['J'])}."
+                f"composed bound, of all rules there are, is "
+                f"{show(proven, 'J', proven.bounds['J'])}."
             )
         return summarised(verdict, applies)
 

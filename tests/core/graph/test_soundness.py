@@ -18,7 +18,9 @@ from govcheck.bounds.domain import AroundInit, Ball, Domain, Everything
 from govcheck.bounds.evaluate import EvaluationError, ball, evaluate
 from govcheck.bounds.expr import ONE, num, sym
 from govcheck.graph.blocks import Chain, Join, Leaf, Parallel, Repeat, Residual, Step, chain, leaves
+from govcheck.graph.chain_values import values_at
 from govcheck.graph.compose import Composer
+from govcheck.graph.weights import placed_layers
 from govcheck.numeric.attack import Inputs, Weights, attack
 from govcheck.numeric.build import build_chain, values_in
 from govcheck.numeric.derivatives import Function, jacobians, matrix, smallest_on_units
@@ -364,6 +366,7 @@ class Setting:
         shape = tuple(num(d) for d in self.case.shape)
         start = composer.start(shape, X_F, X_2, X_S, X_S1)
         end = composer.run(self.case.body, start)
+        self.shapes = composer.shapes
         return composer, end.constants
 
     def numbers(self, constants) -> dict[str, arb]:
@@ -375,6 +378,7 @@ class Setting:
             # the set contains weights at which v/|v| or W/|W| jumps
             at_zero = wanted.kind in ("row_min", "least_norm")
             jumps = jumps or (at_zero and not env[s] > self.weights.radius)
+        env |= self._chains(env)
         found = {}
         for q, b in constants.bounds.items():
             if b.known:
@@ -383,6 +387,25 @@ class Setting:
                 except EvaluationError:
                     assert jumps, q
         return found
+
+    def _chains(self, env):
+        """Values of what bounds know of several layers together."""
+        facts = self.domain.chains()
+        if not facts:
+            return {}
+        modules = dict(self.f.module.named_parameters())
+        copies = {}
+        for name, place in self.f.slices.items():
+            path, _, parameter = name.rpartition(".")
+            array = self.weights.centre[place].reshape(modules[name].shape).numpy()
+            copies.setdefault((path.rpartition(".")[2], parameter), []).append(array)
+        placed = placed_layers(self.case.body, self.shapes, env)
+        arrays = {}
+        for (leaf, parameter), found in copies.items():
+            places = [p for p in placed if p.leaf == leaf]
+            arrays |= {(p.node, parameter): w for p, w in zip(places, found, strict=True)}
+        nodes = {n for fact in facts.values() for n in fact.nodes}
+        return values_at(facts, [p for p in placed if p.leaf in nodes], arrays, env)
 
     def extreme(self, quantity, steps):
         return attack(
