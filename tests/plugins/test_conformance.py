@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from govcheck.plugin.registry import GROUP, load_registry
-from govcheck.plugin.testing import QUICK, STANDARD, check_layer, check_theorem
+from govcheck.plugin.testing import QUICK, STANDARD, THOROUGH, check_layer, check_theorem
 
 torch.set_num_threads(1)
 
@@ -40,4 +40,11 @@ def test_theorem_conforms(name):
 @pytest.mark.parametrize("name", LAYERS)
 def test_layer_conforms_on_all_examples(name):
     records = check_layer(LAYERS[name], effort=replace(STANDARD, examples=1000))
+    assert not faults(records), "\n".join(faults(records))
+
+
+@pytest.mark.slow  # half a minute for each layer
+@pytest.mark.parametrize("name", LAYERS)
+def test_layer_withstands_a_thorough_search(name):
+    records = check_layer(LAYERS[name], effort=replace(THOROUGH, examples=1))
     assert not faults(records), "\n".join(faults(records))

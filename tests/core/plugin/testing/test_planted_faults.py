@@ -95,6 +95,39 @@ def test_a_lower_bound_1_percent_too_large(skip, changed, attribute, check):
     assert run(wrong, check).keys() == {check}
 
 
+NINETY_NINE = num(Fraction(99, 100))
+MORE_CLAIMS = {
+    "out_spec": lambda self, at: NINETY_NINE * at.norm("weight", "max") * at.spectral,
+    "out_max": lambda self, at: NINETY_NINE * at.norm("weight", "max") * at.sample,
+    "J_rows": lambda self, at: NINETY_NINE * at.norm("weight", "max"),
+    "D_rows": lambda self, at: NINETY_NINE,
+    "sigma_D": lambda self, at: num(Fraction(1, 10)),
+}
+
+
+@pytest.mark.parametrize("quantity", MORE_CLAIMS)
+def test_a_false_claim_of_another_quantity(wave, changed, quantity):
+    """Entries are ``w sin x``; the output moves with no weight where ``x = 0``."""
+
+    def claim(self, at):
+        unbounded = Unknown.because("the weights are unbounded", kind="unbounded")
+        known = quantity == "D_rows" or not isinstance(at.norm("weight", "max"), Unknown)
+        return MORE_CLAIMS[quantity](self, at) if known else unbounded
+
+    sense = "lower" if quantity == "sigma_D" else "upper"
+    wrong = changed(wave, claim=bound(quantity, sense, REF)(claim))
+    check = f"bound_{quantity}"
+    assert run(wrong, check, effort=replace(STANDARD, examples=1)).keys() == {check}
+
+
+def test_a_formula_that_reads_back_as_another(skip, changed, monkeypatch):
+    from govcheck.bounds import printing
+
+    right = printing.text
+    monkeypatch.setattr(printing, "text", lambda e: f"2*({right(e)})")
+    assert "reads back as" in run(skip, "formulas")["formulas"]
+
+
 def test_a_regularity_that_does_not_exist(wave, changed):
     wrong = changed(wave, least=lambda self, at: num(Fraction(1, 10)))
     assert run(wrong, "bound_sigma_J").keys() == {"bound_sigma_J"}
