@@ -53,7 +53,7 @@ ENTRIES: Final = 2**21
 """Largest number of entries of a matrix of a run."""
 
 RULE: Final = "whole chain: slopes in sectors, norms of products"
-CHAINS: Final = Ref("govcheck theory", "chains: slopes in sectors")
+CHAINS: Final = Ref("govcheck theory", "bound calculus, section 3, chains around given weights")
 
 Ends = tuple[Expr, Expr]
 
