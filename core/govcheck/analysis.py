@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flint import arb
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from govcheck.certify.data_facts import DataFacts
     from govcheck.plugin.data import Dataset
     from govcheck.plugin.registry import Registry
+
+T = TypeVar("T")
 
 SAMPLES = sym("N", "number of samples")
 X_FROBENIUS = sym("X_F", "Frobenius norm of the data", latex=r"\|X\|_F")
@@ -88,6 +90,7 @@ class Analysis:
     verdicts: list[Verdict] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     _memo: dict[Expr, arb] = field(default_factory=dict, repr=False)
+    _kept: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def value(self, answer: ComposedBound | Value) -> arb | Missing | Unknown:
         """The number behind an answer, as a ball that contains it.
@@ -111,6 +114,13 @@ class Analysis:
         except EvaluationError as error:
             where = self.architecture.file
             raise InputError(Problem("no-value", str(error), where)) from None
+
+    def keep(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` returned the first time, so that theorems share what is costly."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        found: T = self._kept[key]
+        return found
 
     def leaves(self) -> list[Leaf]:
         """All layers in order; those inside a repeat once."""
@@ -334,6 +344,7 @@ def with_mode(a: Analysis, mode: str | Mode) -> Analysis:
         bounds=dict(net.bounds) | _loss(a.architecture, net),
         verdicts=[],
         _memo={},
+        _kept={},
     )
     _add_weight_facts(other)
     return other

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Final
-from weakref import WeakKeyDictionary
 
 from govcheck.analysis import SAMPLES, Analysis
 from govcheck.bounds.answer import Unknown
@@ -65,11 +64,6 @@ def _sentence(reasons: dict[str, list[str]]) -> str:
     return "; ".join(parts)
 
 
-_OWN: WeakKeyDictionary[Analysis, dict[Domain | None, dict[str, LayerConstants]]] = (
-    WeakKeyDictionary()
-)
-
-
 def own_constants(analysis: Analysis, domain: Domain | None = None) -> dict[str, LayerConstants]:
     """Constants of each layer on ``S x {|X| <= B}``, whatever stands before it.
 
@@ -77,10 +71,8 @@ def own_constants(analysis: Analysis, domain: Domain | None = None) -> dict[str,
         analysis: layers, shapes and mode.
         domain: S; that of the analysis when omitted.
     """
-    known = _OWN.setdefault(analysis, {})
-    if domain not in known:
-        known[domain] = _own_constants(analysis, domain or analysis.domain)
-    return known[domain]
+    where = domain or analysis.domain
+    return analysis.keep(("own constants", where), lambda: _own_constants(analysis, where))
 
 
 def _own_constants(analysis: Analysis, domain: Domain) -> dict[str, LayerConstants]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
-from weakref import WeakKeyDictionary
 
 from govcheck.analysis import SAMPLES, Analysis
 from govcheck.bounds.answer import ComposedBound, Unknown, Value
@@ -23,8 +22,6 @@ from govcheck_plugins.theorems._support import place_key, written
 ANY_INPUT: Final = Unknown.because("inputs of any size are allowed")
 SHOWN: Final = 4
 
-_JACOBIANS: WeakKeyDictionary[Analysis, dict[str, ComposedBound]] = WeakKeyDictionary()
-
 
 def residuals(body: Chain) -> Iterator[Residual]:
     """All residual blocks at any depth; those inside a repeat once."""
@@ -39,7 +36,7 @@ def branch_jacobians(
     analysis: Analysis, blocks: Iterable[Residual]
 ) -> dict[str, ComposedBound]:
     """Bounds of ``|Jg|_2`` by node, g the branch, over the parameter set and all inputs."""
-    found = _JACOBIANS.setdefault(analysis, {})
+    found: dict[str, ComposedBound] = analysis.keep("branch jacobians", dict)
     asked: dict[Hashable, ComposedBound] = {}
     wanted = list(blocks)
     for block in wanted:

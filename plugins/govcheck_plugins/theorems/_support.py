@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import replace
 from typing import Final
-from weakref import WeakKeyDictionary
 
 from govcheck.analysis import Analysis, with_mode
 from govcheck.bounds.answer import ComposedBound, Ref, Unknown, Value
@@ -21,8 +20,6 @@ from govcheck_plugins.theorems._errata import ERRATA
 LONGEST: Final = 160
 SECTION5: Final = Ref("govcheck theory", "bound calculus, section 5")
 
-_COMPOSED: WeakKeyDictionary[Analysis, dict[str, Analysis]] = WeakKeyDictionary()
-
 
 def paper(place: str, *errata: str) -> Ref:
     """A place in MacDonald et al. (2022)."""
@@ -30,10 +27,7 @@ def paper(place: str, *errata: str) -> Ref:
 
 
 def _in_mode(analysis: Analysis, mode: str) -> Analysis:
-    known = _COMPOSED.setdefault(analysis, {})
-    if mode not in known:
-        known[mode] = with_mode(analysis, mode)
-    return known[mode]
+    return analysis.keep(("in mode", mode), lambda: with_mode(analysis, mode))
 
 
 def sound(analysis: Analysis) -> Analysis:
