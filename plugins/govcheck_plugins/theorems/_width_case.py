@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
-from weakref import WeakKeyDictionary
 
 from flint import arb
 
@@ -27,14 +26,10 @@ MOST: Final = 2000
 ENTRIES: Final = 4_000_000
 MARGIN: Final = Fraction(1, 10**9)
 
-_CASES: WeakKeyDictionary[Analysis, WidthCase] = WeakKeyDictionary()
-
 
 def width_case(analysis: Analysis) -> WidthCase:
     """What is known about an analysed network as a network of the width theory."""
-    if analysis not in _CASES:
-        _CASES[analysis] = WidthCase(analysis)
-    return _CASES[analysis]
+    return analysis.keep("width case", lambda: WidthCase(analysis))
 
 
 @dataclass(eq=False)
