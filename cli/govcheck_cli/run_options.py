@@ -74,7 +74,7 @@ def saving(options: argparse.Namespace) -> Saving:
     text = options.checkpoint_every
     try:
         found = (Saving(None, float(text[:-1])) if text.endswith("s") else Saving(int(text)))
-        if (found.every or 1) >= 1 and (found.seconds or 0) >= 0:
+        if (found.every is None or found.every >= 1) and not (found.seconds or 0) < 0:
             return found
     except ValueError:
         pass

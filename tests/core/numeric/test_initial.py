@@ -75,13 +75,14 @@ def test_zero_initialised_branches(start):
     assert torch.equal(network(x), z)
 
 
-@pytest.mark.parametrize("branch", ["rezero", "scale: {trainable: true, initial: 0}"])
+@pytest.mark.parametrize("branch", ["rezero", "{scale: {trainable: true, initial: 0}}"])
 def test_rezero_and_skipinit_begin_as_the_identity(start, branch):
     _, network = start(f"""
 govcheck: 1
 input: [3]
-layers: [{{repeat: {{times: 3, block: [{{residual: [{{affine: {{out: 3}}}}, tanh, {{{branch}}}]}}]}}}}]
-""".replace("{rezero}", "rezero"))
+layers:
+  - repeat: {{times: 3, block: [{{residual: [{{affine: {{out: 3}}}}, tanh, {branch}]}}]}}
+""")
     x = torch.randn(5, 3, dtype=torch.float64)
     assert torch.equal(network(x), x)
     assert sum(p.numel() for p in network.parameters()) == 3 * (9 + 3 + 1)
