@@ -97,7 +97,7 @@ def _ratios(axes: Axes, rows: Sequence[Row]) -> None:
     axes.barh(range(len(rows)), ratios, 0.6, color=colors)
     axes.axvline(1, color="black", linewidth=0.8)
     for place, ratio in enumerate(ratios):
-        text = f"{ratio:.3g}" if ratio < 1e4 else f"{ratio:.1e}"
+        text = f"{ratio:.3g}" if ratio < 999 else f"{ratio:.1e}"
         axes.text(max(ratio, 1.0) * 1.15, place, text, va="center", fontsize=8)
     axes.set_xscale("log")
     axes.set_xlim(min(0.5, min(ratios) / 2), max(ratios) ** 1.25 * 10)

@@ -83,7 +83,7 @@ def grams(
         f"a Gram matrix of {s.rows} rows ({len(kept)} of them kept)", cost,
         "use fewer samples, keep fewer layers, or the matrix-free extremes",
     )
-    total = s.theta.new_zeros(s.rows, s.rows)
+    total = s.x.new_zeros(s.rows, s.rows)
     blocks: dict[str, Gram] = {}
 
     def take(name: str, part: Tensor) -> None:
@@ -173,14 +173,18 @@ def layerwise(s: Subject, take: Take) -> bool:
 
 def _signals(out: Tensor, ends: list[Tensor]) -> list[Tensor]:
     """Derivatives of each output of each sample in what layers put out: ``(n, c, ...)``."""
-    found = [e.new_zeros(e.shape[0], out.shape[1], *e.shape[1:]) for e in ends]
-    for c in range(out.shape[1]):
+    width = out.shape[1]
+    found: list[Tensor] = []
+    for c in range(width):
         gradients = torch.autograd.grad(
-            out[:, c].sum(), ends, retain_graph=True, allow_unused=True
+            out[:, c].sum(), ends, retain_graph=c + 1 < width, materialize_grads=True,
+            allow_unused=True,
         )
+        if width == 1:
+            return [g.unsqueeze(1) for g in gradients]
+        found = found or [e.new_empty(e.shape[0], width, *e.shape[1:]) for e in ends]
         for total, g in zip(found, gradients, strict=True):
-            if g is not None:
-                total[:, c] = g
+            total[:, c] = g
     return found
 
 
@@ -198,7 +202,7 @@ def by_rows(s: Subject, take: Take) -> None:
         out = module(s.x).reshape(-1)
 
     def rows(block: range) -> dict[str, Tensor]:
-        found = {n: s.theta.new_zeros(len(block), *s.shapes[n]) for n in names}
+        found = {n: s.x.new_zeros(len(block), *s.shapes[n]) for n in names}
         for k, i in enumerate(block):
             gradients = torch.autograd.grad(
                 out[i], weights, retain_graph=True, allow_unused=True
@@ -210,7 +214,7 @@ def by_rows(s: Subject, take: Take) -> None:
 
     step = _row_step(s)
     blocks = [range(i, min(s.rows, i + step)) for i in range(0, s.rows, step)]
-    totals = {n: s.theta.new_zeros(s.rows, s.rows) for n in names}
+    totals = {n: s.x.new_zeros(s.rows, s.rows) for n in names}
     for i in blocks:
         left = rows(i)
         for j in blocks:

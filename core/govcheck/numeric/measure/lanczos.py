@@ -16,6 +16,8 @@ Operator = Callable[[Tensor], Tensor]
 Array = NDArray[np.float64]
 
 ENDS = {"largest": -1, "smallest": 0}
+NOISE = 50
+"""So many units of rounding, relative to the operator, count as nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +86,7 @@ def extremes(
     first = torch.randn(n, generator=generator, dtype=torch.float64).to(like)
     basis[0] = first / torch.linalg.vector_norm(first)
     small = np.zeros((keep, keep))
+    tiny = NOISE * torch.finfo(like.dtype).eps
     size, steps, began = 0, 0, time.monotonic()
     while True:
         w = apply(basis[size]).reshape(-1)
@@ -98,10 +101,10 @@ def extremes(
         beta = float(torch.linalg.vector_norm(w))
         values, vectors = np.linalg.eigh(small[:size, :size])
         scale = float(np.abs(values).max())
-        exhausted = size == n or beta <= 1e-14 * max(scale, 1e-300)
-        left = 0.0 if exhausted else beta
+        # the space is invariant up to rounding: what is left over has no direction
+        exhausted = size == n or beta <= tiny * max(scale, 1e-300)
         residuals = {
-            end: left * abs(float(vectors[-1, place])) for end, place in ENDS.items()
+            end: beta * abs(float(vectors[-1, place])) for end, place in ENDS.items()
         }
         worst = max(residuals[end] for end in ends)
         converged = exhausted or (size > 2 and worst <= tolerance * scale)
@@ -115,7 +118,10 @@ def extremes(
             return Extremes(pairs[0], pairs[1], steps, converged)
         if size == keep:
             size = _restart(basis, small, values, vectors)
-        basis[size] = w / beta
+        following = w / beta
+        # a short w is orthogonal only up to rounding over its length
+        following = following - (basis[:size] @ following) @ basis[:size]
+        basis[size] = following / torch.linalg.vector_norm(following)
 
 
 def _restart(basis: Tensor, small: Array, values: Array, vectors: Array) -> int:
@@ -222,7 +228,7 @@ def _quadrature(
         w = w - a * v
         diagonal.append(a)
         beta = float(torch.linalg.vector_norm(w))
-        if beta <= 1e-13 * max(map(abs, diagonal)):
+        if beta <= NOISE * torch.finfo(like.dtype).eps * max(map(abs, diagonal)):
             break
         side.append(beta)
         before, v = v, w / beta

@@ -13,12 +13,30 @@ from torch.func import functional_call
 
 from govcheck.analysis import Analysis
 from govcheck.errors import InputError, Problem
+from govcheck.numeric.affine import AffineMap, ScaleMap
 from govcheck.numeric.build import Copies, Network
+from govcheck.numeric.conv import ConvMap
 from govcheck.numeric.initial import initialised, whole_batch
 from govcheck.numeric.measure.record import stopwatch
-from govcheck.numeric.norms import Normalise
+from govcheck.numeric.modules import Elementwise
+from govcheck.numeric.norms import FixedNorm, Normalise
+from govcheck.numeric.pooling import GlobalMean, Pool
+from govcheck.numeric.rearrange import Patches, Reshape, Transpose, ZeroPad
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+
+APART = (
+    Network, Copies, AffineMap, ScaleMap, ConvMap, Elementwise, Normalise, FixedNorm, GlobalMean,
+    Pool, Reshape, Patches, Transpose, ZeroPad,
+)
+APART_TORCH = (
+    nn.Sequential, nn.Linear, nn.Conv1d, nn.Conv2d, nn.Tanh, nn.ReLU, nn.GELU, nn.SiLU, nn.Softplus,
+    nn.Sigmoid, nn.Flatten, nn.Unflatten, nn.Identity, nn.LayerNorm, nn.AvgPool2d, nn.MaxPool2d,
+)
+"""Modules that take each sample by itself, but for a norm over samples, which is asked first."""
+
+GRADIENT = 4
+"""A gradient takes about so many times what the first forward pass takes."""
 
 
 class Subject:
@@ -27,12 +45,16 @@ class Subject:
     The outputs of the whole batch are one vector u of length ``n c``, sample by sample.
 
     Args:
-        module: maps ``(n, *shape)`` to ``(n, *shape_out)``; it is copied.
+        module: maps ``(n, *shape)`` to ``(n, *shape_out)``.
         x: the batch.
         targets: as `loss` takes them.
         loss: of all outputs and targets, a number.
         dtype: of the arithmetic.
         device: where it runs.
+        copied: work on a copy of the module; without, it must be left alone from here on.
+
+    Attributes:
+        gradient_seconds: about what one gradient takes, from one forward pass.
     """
 
     def __init__(
@@ -44,9 +66,11 @@ class Subject:
         *,
         dtype: torch.dtype = torch.float64,
         device: str = "cpu",
+        copied: bool = True,
     ) -> None:
         self.dtype, self.device = dtype, device
-        self.module = copy.deepcopy(module).to(dtype=dtype, device=device)
+        own = copy.deepcopy(module) if copied else module
+        self.module = own.to(dtype=dtype, device=device)
         self.x = x.to(dtype=dtype, device=device)
         if targets is not None:
             kept = targets.dtype if not targets.is_floating_point() else dtype
@@ -60,10 +84,9 @@ class Subject:
             self.shapes[name] = p.shape
             size += p.numel()
         self.parameters = size
-        flat = [p.detach().reshape(-1) for p in self.module.parameters()]
-        self.theta = torch.cat(flat) if flat else self.x.new_zeros(0)
-        with torch.no_grad():
-            self.outputs = self.module(self.x)
+        with torch.no_grad(), stopwatch(device) as clock:
+            self.outputs: Tensor = self.module(self.x)
+        self.gradient_seconds = GRADIENT * clock.seconds
         self.samples = self.x.shape[0]
         self.width = prod(self.outputs.shape[1:])
         self.rows = self.samples * self.width
@@ -103,19 +126,10 @@ class Subject:
         return self.cost(self(theta))
 
     @cached_property
-    def gradient_seconds(self) -> float:
-        """What one gradient takes."""
-        theta = self.theta.clone().requires_grad_()
-        best = float("inf")
-        for _ in range(2):
-            with stopwatch(self.device) as clock:
-                out = self(theta).sum()
-                if out.requires_grad:
-                    torch.autograd.grad(out, theta)
-            best = min(best, clock.seconds)
-            if best > 1:
-                break
-        return best
+    def theta(self) -> Tensor:
+        """All parameters as one vector."""
+        flat = [p.detach().reshape(-1) for p in self.module.parameters()]
+        return torch.cat(flat) if flat else self.x.new_zeros(0)
 
     @cached_property
     def coupled(self) -> bool:
@@ -130,6 +144,8 @@ class Subject:
             if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training:
                 return True
         if self.samples == 1 or not self.rows:
+            return False
+        if all(isinstance(m, APART) or type(m) in APART_TORCH for m in self.module.modules()):
             return False
         x = self.x.clone().requires_grad_()
         out = self.module(x).reshape(self.samples, -1)
@@ -215,7 +231,8 @@ def subject(
             ) from None
     if arch.cost is None:
         x = torch.as_tensor(analysis.data.dataset.x)
-        return Subject(network, x, dtype=dtype, device=device), start
+        return Subject(network, x, dtype=dtype, device=device, copied=False), start
     batch = whole_batch(analysis, network)
-    made = Subject(network, batch.x, batch.y, arch.cost.loss, dtype=dtype, device=device)
+    made = Subject(network, batch.x, batch.y, arch.cost.loss, dtype=dtype, device=device,
+                   copied=False)
     return made, start

@@ -1,0 +1,238 @@
+"""Gram matrices and the Hessian's largest eigenvalue, side by side with public tools.
+
+BackPACK and curvlinops are compared where they are installed; without them the script prints
+our figures and those of torch alone. Every figure is the CPU time of one thread, the best of
+a few repetitions, in float64 unless it says otherwise; peak memory is that of a process of its
+own.
+
+    pip install backpack-for-pytorch curvlinops-for-pytorch
+    python benchmarks/measure.py [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+
+from govcheck.numeric.measure.gram import grams
+from govcheck.numeric.measure.hessian import hessian_extremes
+from govcheck.numeric.measure.record import Budget
+from govcheck.numeric.measure.subject import Subject
+
+INPUTS, SEED = 784, 0
+
+
+def mlp(width: int, outputs: int, dtype: torch.dtype = torch.float64) -> nn.Sequential:
+    """784-width-width-width-outputs with tanh."""
+    torch.manual_seed(SEED)
+    sizes = [INPUTS, width, width, width]
+    layers: list[nn.Module] = []
+    for a, b in itertools.pairwise(sizes):
+        layers += [nn.Linear(a, b, dtype=dtype), nn.Tanh()]
+    return nn.Sequential(*layers, nn.Linear(width, outputs, dtype=dtype))
+
+
+def batch(n: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Random unit vectors."""
+    torch.manual_seed(SEED + 1)
+    x = torch.randn(n, INPUTS, dtype=dtype)
+    return x / torch.linalg.vector_norm(x, dim=1, keepdim=True)
+
+
+def seconds(work: Callable[[], Any], repeat: int) -> tuple[float, Any]:
+    """Least CPU time, and the result."""
+    best, found = float("inf"), None
+    for _ in range(repeat):
+        start = time.process_time()
+        found = work()
+        best = min(best, time.process_time() - start)
+    return best, found
+
+
+def gram_ours(net: nn.Module, x: Tensor) -> Tensor:
+    """Layer by layer, by govcheck; building the subject included."""
+    return grams(Subject(net, x, dtype=x.dtype), lambda name: False, Budget(2**34)).total.matrix
+
+
+def gram_per_sample(net: nn.Module, x: Tensor) -> Tensor:
+    """Per-sample gradients by torch.func, multiplied."""
+    weights = {n: p.detach() for n, p in net.named_parameters()}
+
+    def out(p: dict[str, Tensor], one: Tensor) -> Tensor:
+        return functional_call(net, p, (one[None],))[0, 0]
+
+    rows = vmap(grad(out), (None, 0))(weights, x)
+    return sum(g.flatten(1) @ g.flatten(1).T for g in rows.values())
+
+
+def gram_backpack(net: nn.Module, x: Tensor) -> Tensor:
+    """Per-sample gradients by BackPACK, multiplied."""
+    from backpack import backpack, extend
+    from backpack.extensions import BatchGrad
+
+    extended = extend(net)
+    with backpack(BatchGrad()):
+        extended(x).sum().backward()
+    total = x.new_zeros(len(x), len(x))
+    for p in extended.parameters():
+        total += p.grad_batch.flatten(1) @ p.grad_batch.flatten(1).T
+        p.grad = None
+        del p.grad_batch
+    return total
+
+
+def gram_curvlinops(net: nn.Module, x: Tensor) -> Tensor:
+    """Products of the Jacobian with those of its transpose with the identity, by curvlinops."""
+    from curvlinops import JacobianLinearOperator, TransposedJacobianLinearOperator
+
+    data = [(x, x.new_zeros(len(x), 1))]
+    about = (net, list(net.parameters()), data)
+    j = JacobianLinearOperator(*about, check_deterministic=False)
+    jt = TransposedJacobianLinearOperator(*about, check_deterministic=False)
+    return j @ (jt @ torch.eye(len(x), dtype=x.dtype))
+
+
+def compare_grams(n: int, width: int) -> None:
+    """All tools on one Gram matrix."""
+    net, x = mlp(width, 1), batch(n)
+    print(f"\nGram matrix, MLP {INPUTS}-{width}^3-1, n = {n}")
+    gram_ours(net, x)
+    ours, exact = seconds(lambda: gram_ours(net, x), 5)
+    show("govcheck", ours)
+    tools: list[tuple[str, Callable[[nn.Module, Tensor], Tensor]]] = [
+        ("per-sample Jacobians (torch.func)", gram_per_sample)
+    ]
+    tools += [("BackPACK", gram_backpack)] if have("backpack") else []
+    tools += [("curvlinops", gram_curvlinops)] if have("curvlinops") else []
+    for name, tool in tools:
+        took, found = seconds(lambda tool=tool: tool(mlp(width, 1), x), 2)
+        apart = float((found.detach() - exact).abs().max() / exact.abs().max())
+        show(name, took, ours, f"relative difference {apart:.0e}")
+
+
+def compare_hessians(n: int, width: int, tolerance: float = 1e-5) -> None:
+    """Largest eigenvalue of the Hessian, both tools to the same residual."""
+    net, x = mlp(width, 10), batch(n)
+    torch.manual_seed(SEED + 2)
+    y = torch.randn(n, 10, dtype=x.dtype)
+    count = sum(p.numel() for p in net.parameters())
+    print(f"\nlambda_max of the Hessian, MLP with {count} parameters, n = {n}, "
+          f"relative residual {tolerance:.0e}")
+
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        return (outputs - targets).square().mean()
+
+    s = Subject(net, x, y, loss)
+    exact = hessian_extremes(s, tolerance=1e-11, ends=("largest",))[0].value
+
+    def mine() -> float:
+        fresh = Subject(net, x, y, loss)
+        return hessian_extremes(fresh, tolerance=tolerance, ends=("largest",))[0].value
+
+    ours, value = seconds(mine, 3)
+    show("govcheck", ours, note=f"relative error {abs(value / exact - 1):.0e}")
+    if have("curvlinops"):
+        from curvlinops import HessianLinearOperator
+        from scipy.sparse.linalg import eigsh
+
+        def theirs() -> float:
+            h = HessianLinearOperator(net, nn.MSELoss(), list(net.parameters()), [(x, y)],
+                                      check_deterministic=False)
+            found = eigsh(h.to_scipy(), k=1, which="LA", tol=tolerance,
+                          return_eigenvectors=False)
+            return float(found[0])
+
+        took, value = seconds(theirs, 2)
+        show("curvlinops with scipy's eigsh", took, ours,
+             f"relative error {abs(value / exact - 1):.0e}")
+
+
+def alone(n: int, width: int, dtype: torch.dtype) -> None:
+    """One Gram matrix in this process, its time and peak memory as JSON."""
+    x = batch(n, dtype)
+    s = Subject(mlp(width, 1, dtype), x, dtype=dtype, copied=False)
+    start = time.process_time()
+    found = grams(s, lambda name: False, Budget(2**34))
+    took = time.process_time() - start
+    print(json.dumps({"seconds": took, "GiB": peak_gib(), "parameters": s.parameters,
+                      "trace": float(torch.trace(found.total.matrix))}))
+
+
+def peak_gib() -> float:
+    """Peak memory of this process."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # what getrusage says begins with the memory of the process that started this one
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+        return int(line.split()[1]) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def large(n: int, width: int) -> None:
+    """A Gram matrix whose Jacobian would not fit anywhere."""
+    print(f"\nGram matrix, MLP {INPUTS}-{width}^3-1, n = {n}, each in a process of its own")
+    for dtype in ("float32", "float64"):
+        out = subprocess.run(
+            [sys.executable, __file__, "--alone", str(n), str(width), dtype],
+            check=True, capture_output=True, text=True,
+        ).stdout
+        row = json.loads(out)
+        item = 4 if dtype == "float32" else 8
+        whole = n * row["parameters"] * item / 2**30
+        show(f"govcheck, {dtype}", row["seconds"], note=f"peak {row['GiB']:.2f} GiB of the whole "
+             f"process; the Jacobian alone: {whole:.0f} GiB")
+
+
+def show(name: str, took: float, ours: float | None = None, note: str = "") -> None:
+    """One line."""
+    ratio = "" if ours is None else f"{took / ours:8.1f}x"
+    print(f"  {name:<36}{took:10.4f} s {ratio:>10}  {note}", flush=True)
+
+
+def have(module: str) -> bool:
+    """Whether a tool is installed; says so where it is not."""
+    found = importlib.util.find_spec(module) is not None
+    if not found:
+        print(f"  {module} is not installed", flush=True)
+    return found
+
+
+def main() -> None:
+    """Run everything, or small sizes only."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small sizes")
+    parser.add_argument("--alone", nargs=3, metavar=("N", "WIDTH", "DTYPE"),
+                        help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    if options.alone is not None:
+        n, width, dtype = options.alone
+        alone(int(n), int(width), getattr(torch, dtype))
+        return
+    print(f"torch {torch.__version__}, CPU seconds of one thread")
+    compare_grams(*((50, 128) if options.quick else (200, 512)))
+    compare_hessians(*((100, 128) if options.quick else (500, 400)))
+    large(*((200, 512) if options.quick else (2000, 4096)))
+
+
+if __name__ == "__main__":
+    main()
