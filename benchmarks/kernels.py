@@ -18,8 +18,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -252,13 +254,16 @@ def measure(case: Case, side: str, cores: int) -> dict[str, float]:
 def child(case: Case, side: str, options: argparse.Namespace) -> dict[str, float] | str:
     """Run one case in a process of its own; a text says why there is no result."""
     command = [sys.executable, __file__, "--one", json.dumps({"case": case, "side": side}),
-               "--cores", str(options.cores), "--memory", str(options.memory)]
+               "--cores", str(options.cores), "--memory", str(options.memory),
+               "--limit", str(options.limit)]
     try:
         run = subprocess.run(
-            command, capture_output=True, text=True, timeout=options.limit, check=False,
+            command, capture_output=True, text=True, timeout=20 * options.limit, check=False,
             env=os.environ | {"OMP_NUM_THREADS": str(options.cores)},
         )
     except subprocess.TimeoutExpired:
+        return f"> {options.limit:.0f} s, stopped"
+    if run.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
         return f"> {options.limit:.0f} s, stopped"
     if run.returncode:
         full = any(word in run.stderr for word in ("RESOURCE_EXHAUSTED", "MemoryError", "alloc"))
@@ -282,13 +287,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--quick", action="store_true", help="a few small cases")
     parser.add_argument("--cores", type=int, default=1, help="cores for either side")
-    parser.add_argument("--limit", type=float, default=150, help="seconds for a process")
+    parser.add_argument("--limit", type=float, default=150, help="seconds of the processor for a process and core")
     parser.add_argument("--memory", type=int, default=10, help="GiB of data for a process")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
         resource.setrlimit(resource.RLIMIT_DATA, (options.memory << 30,) * 2)
+        seconds = math.ceil(options.cores * options.limit)
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
         task = json.loads(options.one)
         print(json.dumps(measure(task["case"], task["side"], options.cores)))
         return
