@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from govcheck.errors import InputError, Problem
 from govcheck_cli import output
@@ -66,6 +66,40 @@ def overrides(pairs: Iterable[str]) -> dict[str, str]:
     if problems:
         raise InputError(problems)
     return found
+
+
+def list_or_show(
+    options: argparse.Namespace,
+    kind: Literal["layers", "theorems"],
+    describe: Callable[[str, Registry, bool], dict[str, Any]],
+    show_all: Callable[[list[dict[str, Any]]], None],
+    show_one: Callable[[dict[str, Any]], None],
+) -> int:
+    """Print all plugins of a kind, or the one that is named.
+
+    Args:
+        options: ``name`` or None, and ``json``.
+        kind: which plugins.
+        describe: from a name, the registry, and whether everything is wanted.
+        show_all: prints a list of them in words.
+        show_one: prints one in words.
+
+    Raises:
+        InputError: if there is none of that name.
+    """
+    with plugins() as found:
+        known = getattr(found.registry, kind)
+        if options.name is not None and options.name not in known:
+            raise no_such(kind.removesuffix("s"), options.name, known)
+        one = options.name is not None
+        shown = [describe(n, found.registry, one) for n in ([options.name] if one else known)]
+    if options.json:
+        output.write_json(shown[0] if one else shown)
+    elif one:
+        show_one(shown[0])
+    else:
+        show_all(shown)
+    return 0
 
 
 @dataclass

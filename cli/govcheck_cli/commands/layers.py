@@ -23,33 +23,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print all layers, or one with its keys and bounds."""
-    with common.plugins() as plugins:
-        known = plugins.registry.layers
-        if options.name is not None and options.name not in known:
-            raise common.no_such("layer", options.name, known)
-        if options.name is None:
-            found: Any = [_describe(n, plugins.registry) for n in known]
-        else:
-            found = _describe(options.name, plugins.registry) | _details(known[options.name])
-    if options.json:
-        output.write_json(found)
-    elif options.name is None:
-        _show_all(found)
-    else:
-        _show_one(found)
-    return 0
+    return common.list_or_show(options, "layers", _describe, _show_all, _show_one)
 
 
-def _describe(name: str, registry: Registry) -> dict[str, Any]:
+def _describe(name: str, registry: Registry, full: bool) -> dict[str, Any]:
     cls = registry.layers[name]
     owner = registry.owner("layers", name)
-    return {
+    found = {
         "name": name,
         "purpose": common.first_sentence(cls, name),
         "plugin": owner.plugin,
         "distribution": owner.distribution,
         "version": owner.version,
     }
+    return found | _details(cls) if full else found
 
 
 def _details(cls: type[Layer]) -> dict[str, Any]:

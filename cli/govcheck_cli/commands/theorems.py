@@ -21,22 +21,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print all theorems, or one."""
-    with common.plugins() as plugins:
-        known = plugins.registry.theorems
-        if options.name is not None and options.name not in known:
-            raise common.no_such("theorem", options.name, known)
-        names = known if options.name is None else [options.name]
-        found = [_describe(n, plugins.registry) for n in names]
-    if options.json:
-        output.write_json(found if options.name is None else found[0])
-    elif options.name is None:
-        _show_all(found)
-    else:
-        _show_one(found[0])
-    return 0
+    return common.list_or_show(options, "theorems", _describe, _show_all, _show_one)
 
 
-def _describe(name: str, registry: Registry) -> dict[str, Any]:
+def _describe(name: str, registry: Registry, full: bool) -> dict[str, Any]:
     cls = registry.theorems[name]
     owner = registry.owner("theorems", name)
     return {

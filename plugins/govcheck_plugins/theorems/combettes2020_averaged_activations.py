@@ -120,7 +120,7 @@ class AveragedActivations(Theorem):
 def _measured(analysis: Analysis) -> Mapping[str, float]:
     from govcheck.numeric.network import extreme
 
-    return {"J": extreme(analysis, "J")}
+    return {"J": extreme(analysis, "J", starts=2, steps=20)}
 
 
 def _layers(body: Chain) -> Iterator[Leaf | str]:
