@@ -36,6 +36,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", type=float, default=None, metavar="LOSS",
                         help="cross-entropy: the summed loss to reach (default: below log 2, "
                         "which classifies every sample rightly)")
+    parser.add_argument("--shadow", action="store_true",
+                        help="prove from the weights before training: the checker follows every "
+                        "step with all rounding enclosed")
     parser.add_argument("--bits", type=int, default=128,
                         help="precision of the checker (default 128)")
     parser.add_argument("--width", metavar="SYMBOL", default=None,
@@ -60,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
         found = search.certify(
             task, start=start, steps=0 if options.start == "init" else steps,
             step=options.step_size, aim=options.aim, target=options.target, bits=options.bits,
-            say=output.note,
+            shadow=options.shadow, say=output.note,
         )
         width = None
         if found.file is None and options.width is not None:
@@ -151,6 +154,7 @@ def _report(options: argparse.Namespace, found: Outcome, width: int | None) -> d
         "statement": found.statement if closed else "",
         "file": options.output if closed else None,
         "steps": found.steps,
+        "from_start": closed and (found.steps == 0 or options.shadow),
         "h": found.at.h,
         "loss": found.at.loss,
         "smallest_eigenvalue": found.at.eigenvalue,
@@ -167,7 +171,8 @@ def _show(report: dict[str, Any]) -> None:
         output.write(f"{'PASS' if line['holds'] else 'FAIL'} {line['name']}: {line['text']}")
     if report["proven"]:
         output.write(report["statement"])
-        output.write(f"The parameters are those after {report['steps']} steps of training. "
+        place = "before" if report["from_start"] else "after"
+        output.write(f"The parameters are those {place} {report['steps']} steps of training. "
                      f"Written to {report['file']}; check it with govcheck verify.")
         return
     output.write(f"Open after {report['steps']} steps: h = {report['h']:.4g} and the theorem needs "

@@ -37,6 +37,7 @@ MAX_WORK = 5 * 10**9  # integer multiplications, unless the caller allows more
 MAX_NUMBERS = 10**7  # entries of all arrays
 BITS = (64, 4096)
 LARGEST = 2**20  # of a value that enters an activation
+MAX_STEPS = 10**6
 
 Ints = list[int]
 Rows = list[Ints]
@@ -660,25 +661,40 @@ class Weight(NamedTuple):
     error: int  # of the roots
 
 
+class Held(NamedTuple):
+    """A parameter on the grid: its shape, its entries, their error."""
+
+    shape: tuple[int, ...]
+    entries: Ints
+    error: int
+
+
+def hold(g: Grid, parameters: dict[str, Array]) -> dict[str, Held]:
+    """Parameters on the grid."""
+    return {name: Held(a.shape, *g.floats(a.values)) for name, a in parameters.items()}
+
+
+def samples_of(g: Grid, inputs: Array) -> Balls:
+    """The data on the grid, one row for each sample."""
+    flat, error = g.floats(inputs.values)
+    size = len(flat) // inputs.shape[0]
+    return Balls([flat[i:i + size] for i in range(0, len(flat), size)], error)
+
+
 class Network:
-    """A program with its parameters on a grid.
+    """A program with its parameters, and the values of all nodes.
 
     Args:
         g: the grid.
         nodes: the program.
         parameters: by name.
-        inputs: one row for each sample.
+        data: one row for each sample.
     """
 
-    def __init__(self, g: Grid, nodes: list[Node], parameters: dict[str, Array],
-                 inputs: Array) -> None:
-        self.g, self.nodes = g, nodes
-        self.parameters = {name: (a.shape, *g.floats(a.values)) for name, a in parameters.items()}
-        samples = inputs.shape[0]
-        flat, error = g.floats(inputs.values)
-        size = len(flat) // samples
-        self.samples = samples
-        data = Balls([flat[i * size:(i + 1) * size] for i in range(samples)], error)
+    def __init__(self, g: Grid, nodes: list[Node], parameters: dict[str, Held],
+                 data: Balls) -> None:
+        self.g, self.nodes, self.parameters = g, nodes, parameters
+        self.samples = len(data.rows)
         self.weights = {k: self._weight(n) for k, n in enumerate(nodes) if n.op == "linear"}
         self.values = [data]
         self.slopes: dict[int, Balls] = {}
@@ -778,19 +794,22 @@ class Network:
         """Outputs of one sample."""
         return self.nodes[-1].size
 
-    def adjoints(self) -> list[Balls]:
+    def adjoints(self, seeds: Balls | None = None) -> list[Balls]:
         """For each node the derivatives of the outputs in its value, [C 2].
 
-        Row ``i outputs + a`` belongs to output a of sample i.
+        Row ``i outputs + a`` belongs to output a of sample i. With seeds, one row for each
+        sample, the derivatives of the outputs' inner product with them.
         """
         g, nodes, o = self.g, self.nodes, self.outputs
+        if seeds is None:
+            units = [[g.one if a == b else 0 for b in range(o)] for a in range(o)]
+            seeds = Balls([list(u) for _ in range(self.samples) for u in units], 0)
         found: list[Balls | None] = [None] * len(nodes)
-        units = [[g.one if a == b else 0 for b in range(o)] for a in range(o)]
-        found[-1] = Balls([list(u) for _ in range(self.samples) for u in units], 0)
+        found[-1] = seeds
         for k in range(len(nodes) - 1, 0, -1):
             p = found[k]
             if p is None:  # nothing reads it
-                p = Balls([[0] * nodes[k].size for _ in range(self.samples * o)], 0)
+                p = Balls([[0] * nodes[k].size for _ in seeds.rows], 0)
                 found[k] = p
             for source, back in zip(nodes[k].sources, self._back(k, p)):
                 if source == 0:
@@ -811,8 +830,8 @@ class Network:
                 return
             yield self._back_linear(k, p)
         elif node.op == "activation":
-            slopes, o = self.slopes[k], self.outputs
-            wide = [row for row in slopes.rows for _ in range(o)]
+            slopes, each = self.slopes[k], len(p.rows) // self.samples
+            wide = [row for row in slopes.rows for _ in range(each)]
             yield times_balls(g, p, Balls(wide, slopes.error))
         elif node.op == "scale":
             p = self.scaled(p, node.scale)
@@ -866,11 +885,11 @@ class Network:
 
 
 def gradients(net: Network, k: int, p: Balls) -> Balls:
-    """Derivatives of the outputs in the weight and bias of operation k, one row each."""
-    g, node, o = net.g, net.nodes[k], net.outputs
+    """Derivatives in the weight and bias of operation k, one row for each row of adjoints p."""
+    g, node, each = net.g, net.nodes[k], len(p.rows) // net.samples
     if node.op == "scale":
         x = net.scaled(net.values[node.sources[0]], node.scale)
-        wide = Balls([r for r in x.rows for _ in range(o)], x.error)
+        wide = Balls([r for r in x.rows for _ in range(each)], x.error)
         most = max(heaviest(wide.rows), heaviest(p.rows))
         error = dot_error(g, node.size, most, wide.error, most, p.error)
         return Balls([[dot(a, b) >> g.bits] for a, b in zip(wide.rows, p.rows)], error)
@@ -882,7 +901,7 @@ def gradients(net: Network, k: int, p: Balls) -> Balls:
     turned = [[list(c) for c in zip(*us)] for us in patches]  # entry by window
     u_most = max(map(heaviest, turned))
     for r, row in enumerate(p.rows):
-        us = turned[r // o]
+        us = turned[r // each]
         entries: Ints = []
         for i in range(len(weight.matrix.rows)):
             b = row[i * pixels:(i + 1) * pixels]
@@ -1254,7 +1273,7 @@ def second_order(net: Network, adjoints: list[Balls], radius: int) -> Second:
 
 
 # ---------------------------------------------------------------------------------------
-# 8. The theorem
+# 8. The theorem, and the steps before it
 # ---------------------------------------------------------------------------------------
 
 
@@ -1272,6 +1291,8 @@ class Certificate(NamedTuple):
     claims: dict[str, Fraction]
     shift: Fraction
     factor: list[list[float]]
+    steps: int  # followed before the theorem applies, [C 6]
+    reach: Fraction
 
 
 SQUARE = "residual rate"
@@ -1282,7 +1303,7 @@ COMMON = "radius eigenvalue jacobian lipschitz delta"
 def certificate(at: dict[str, Any]) -> Certificate:
     """Check the form of everything."""
     keys(at, "the file", "format version bits data program parameters cost step claims witness",
-         "about")
+         "about shadow")
     if at["format"] != FORMAT or type(at["version"]) is not int or at["version"] != VERSION:
         raise MalformedError(f"this checks {FORMAT} version {VERSION} and nothing else")
     if len(json.dumps(at.get("about", {}))) > 10**6:
@@ -1330,8 +1351,15 @@ def certificate(at: dict[str, Any]) -> Certificate:
         if not isinstance(row, list) or len(row) != i + 1:
             raise MalformedError("the witness is not lower triangular")
         lower.append([real(v, "witness") for v in row])
+    steps, reach = 0, Fraction(1)
+    if "shadow" in at:
+        shadow = keys(at["shadow"], "shadow", "steps reach")
+        steps = integer(shadow["steps"], "shadow: steps", 1, MAX_STEPS)
+        reach = positive(shadow["reach"], "shadow: reach")
+        if kind != "square":
+            raise MalformedError("steps are followed for the square cost alone")
     return Certificate(Grid(bits), nodes, parameters, inputs, targets, kind, step * factor,
-                       (step, factor), claims, shift, lower)
+                       (step, factor), claims, shift, lower, steps, reach)
 
 
 def work(c: Certificate) -> int:
@@ -1352,16 +1380,15 @@ def work(c: Certificate) -> int:
         total += 2 * (samples + rows) * pixels * size + least * least * most + 6 * 256**3
         total += short * short * max(samples * pixels, size // high) + (samples * pixels)**2
         total += rows * rows * (size if pixels > 1 or node.normalise != "none" else high)
-    return total * max(1, c.grid.bits // 128) ** 2
+    return total * max(1, c.grid.bits // 128) ** 2 * (c.steps + 1)
 
 
 def outputs_loss(c: Certificate, net: Network) -> int:
     """Upper bound: of ``|F - y|``, or of the sum of ``log sum_j exp(z_j - z_label)``."""
     g, out = c.grid, net.values[-1]
     if c.cost == "square":
-        y, error = g.floats(c.targets.values)
-        flat = [v for row in out.rows for v in row]
-        return norm(g, [a - b for a, b in zip(flat, y)], out.error + error)
+        off = residual(c, net)
+        return norm(g, [v for row in off.rows for v in row], off.error)
     total = 0
     w = g.bits + GUARD
     for row, label in zip(out.rows, c.targets.values):
@@ -1393,11 +1420,100 @@ class Facts(NamedTuple):
     lipschitz: int
 
 
+def residual(c: Certificate, net: Network) -> Balls:
+    """``F - y``, one row for each sample."""
+    y, error = c.grid.floats(c.targets.values)
+    size, out = net.outputs, net.values[-1]
+    rows = [[a - b for a, b in zip(row, y[i * size:])] for i, row in enumerate(out.rows)]
+    return Balls(rows, out.error + error)
+
+
+def loss_gradient(net: Network, seeds: Balls) -> dict[str, Balls]:
+    """Gradient of half the squared residual, by parameter, each as one row."""
+    found: dict[str, Balls] = {}
+    adjoints = net.adjoints(seeds)
+    for k, node in enumerate(net.nodes):
+        if node.weight is None:
+            continue
+        p = adjoints[k]
+        if node.op == "linear" and node.window is None and node.normalise == "none":
+            b = p.flipped()
+            x = Balls([u for us in net.patches(k) for u in us], net.patch_error(k)).flipped()
+            both = product(net.g, b, x)
+            weight = Balls([[v for row in both.rows for v in row]], both.error)
+            bias = Balls([[sum(row) for row in b.rows]], net.samples * b.error)
+        else:
+            each = gradients(net, k, p)
+            total = list(map(sum, zip(*each.rows)))
+            size = len(net.parameters[node.weight].entries)
+            weight = Balls([total[:size]], net.samples * each.error)
+            bias = Balls([total[size:]], net.samples * each.error)
+        found[node.weight] = weight
+        if node.bias is not None:
+            found[node.bias] = bias
+    return found
+
+
+class Followed(NamedTuple):
+    """Where gradient descent is after some steps: within `error` of the parameters."""
+
+    parameters: dict[str, Held]
+    error: int
+
+
+def follow(c: Certificate, say: Callable[[str], None]) -> Followed:
+    """Follow gradient descent from the file's parameters, [C 6].
+
+    The step map ``G = id - step grad`` has ``|DG| <= max(1, step |J|^2 - 1) + step L |r|``
+    between the followed and the true parameters, so an error grows by that factor and by what
+    rounding adds. J and L are bounded on balls of radius `reach`, anew where one is left.
+    """
+    g, data = c.grid, samples_of(c.grid, c.inputs)
+    now = hold(g, c.parameters)
+    count = sum(len(h.entries) for h in now.values())
+    root = isqrt(count) + 1
+    error = root * max(h.error for h in now.values())
+    now = {name: Held(h.shape, h.entries, 0) for name, h in now.items()}
+    step, reach = g.up(c.step), g.down(c.reach)
+    station: dict[str, Held] = {}
+    top = curved = 0
+    for t in range(c.steps):
+        net = Network(g, c.nodes, now, data)
+        away = isqrt(sum((a - b)**2 for name, h in station.items()
+                         for a, b in zip(h.entries, now[name].entries))) + 1
+        if not station or away + error > reach:
+            station = now
+            adjoints = net.adjoints()
+            curved = second_order(net, adjoints, reach).lipschitz
+            top = g.root(spectral_norm(g, jacobian_gram(net, adjoints))) + g.times(curved, reach)
+            if error > reach:
+                raise FailedError(f"the error after {t} steps exceeds the reach; more bits help")
+            say(f"step {t}: |J| <= {g.show(top)}, L <= {g.show(curved)}, "
+                f"error {g.show(error)}")
+        seeds = residual(c, net)
+        size = norm(g, [v for row in seeds.rows for v in row], seeds.error)
+        size += g.times(top, error)
+        stretch = max(g.one, g.times(step, top, top) - g.one) + g.times(step, curved, size)
+        gradient = loss_gradient(net, seeds)
+        worst = max(b.error for b in gradient.values())
+        error = g.times(stretch, error) + root * (g.times(step, worst) + 2)
+        if error.bit_length() > g.bits:
+            raise FailedError(f"the error after {t} steps is above 1; more bits help")
+        now = {name: Held(h.shape, [a - b * c.step.numerator // c.step.denominator
+                                    for a, b in zip(h.entries, gradient[name].rows[0])], 0)
+               for name, h in now.items()}
+    return Followed(now, error)
+
+
 def facts(c: Certificate, say: Callable[[str], None] = lambda text: None) -> Facts:
-    """Enclosures of all that the theorem asks for, computed from the file's network and data."""
+    """Enclosures of all that the theorem asks for, computed from the file's network and data.
+
+    After steps that were followed they are moved by as much as the true parameters may be away.
+    """
     g = c.grid
+    at = Followed(hold(g, c.parameters), 0) if not c.steps else follow(c, say)
     say("values of the network")
-    net = Network(g, c.nodes, c.parameters, c.inputs)
+    net = Network(g, c.nodes, at.parameters, samples_of(g, c.inputs))
     say("adjoints")
     adjoints = net.adjoints()
     say("Gram matrix of the derivatives")
@@ -1407,8 +1523,16 @@ def facts(c: Certificate, say: Callable[[str], None] = lambda text: None) -> Fac
     low = least_eigenvalue(g, k, factor, g.down(c.shift))
     top = spectral_norm(g, k)
     say("second derivative on the ball")
-    found = second_order(net, adjoints, g.up(c.claims["radius"]))
-    return Facts(outputs_loss(c, net), low, top, found.lipschitz)
+    curved = second_order(net, adjoints, g.up(c.claims["radius"]) + at.error).lipschitz
+    loss = outputs_loss(c, net)
+    if at.error:
+        # |J - J'| <= L e; sigma'^2 >= sigma^2 - 2 sigma L e
+        off = g.times(curved, at.error)
+        size = g.root(top) + off
+        loss += g.times(size, at.error)
+        low -= 2 * g.times(g.root(max(low, 0)), off)
+        top = g.times(size, size)
+    return Facts(loss, low, top, curved)
 
 
 def judge(c: Certificate, f: Facts) -> list[Line]:
@@ -1507,6 +1631,12 @@ def statement(c: Certificate) -> str:
     about = (f"gradient descent in exact arithmetic on all {trained} parameters, started at "
              f"those in this file, with step {show(step)} on {factor} times the sum over "
              f"{samples} samples of {loss}")
+    if c.steps:
+        return (f"Proven from the parameters in the file (the first {c.steps} steps were followed "
+                f"with all rounding enclosed): {about}, converges to zero loss; after "
+                f"{c.steps} steps the residual is at most {show(claim['residual'])}, and each "
+                f"step from then on multiplies the loss by at most 1 - "
+                f"{show(1 - claim['rate'])}.")
     if c.cost == "square":
         return (f"Proven from the parameters in the file: {about}, never leaves the ball of "
                 f"radius {show(claim['radius'])} and converges to zero loss, each step "

@@ -60,6 +60,21 @@ class Plan:
     step: float | None = None
 
 
+@dataclass(frozen=True)
+class Shadow:
+    """Steps for the checker to follow.
+
+    Args:
+        start: parameters before them.
+        steps: how many, at least 1.
+        reach: radius of the balls on which the checker bounds J along the way.
+    """
+
+    start: Parameters
+    steps: int
+    reach: float
+
+
 class Prover:
     """A task as a float64 network.
 
@@ -138,8 +153,9 @@ class Prover:
             return None
         run = self.net.forward(theta)
         adjoints = self.net.jacobian_adjoints(theta, run)
-        if need == 0:
-            need = 1e-12 * sigma**2 / at.lipschitz
+        if need == 0 and not self.square:
+            return None  # the target is reached already, which says nothing
+        need = max(need, 1e-12 * sigma**2 / at.lipschitz)
         for stretch in (1.02, 1.1, 1.25, 1.5, 1.8, 2.2):
             radius = stretch * need / sigma
             curved = INFLATION * second_order(self.net, theta, run, radius, adjoints)
@@ -192,6 +208,24 @@ class Prover:
             theta = {name: w - rate * g[name] for name, w in theta.items()}
             t += 1
 
+    def reach(self, theta: Parameters, step: float, top: float) -> float:
+        """A radius for `Shadow` on which errors do not grow, as far as can be told.
+
+        Args:
+            theta: where the steps begin.
+            step: on the task's loss.
+            top: largest eigenvalue of ``J J^T`` on the way.
+        """
+        run = self.net.forward(theta)
+        adjoints = self.net.jacobian_adjoints(theta, run)
+        summed = step * self.task.numerator / self.task.denominator
+        # an error grows by step |J|^2 - 1 where that is above 1
+        room = max(math.sqrt(2 / summed) - math.sqrt(top), 0.02 * math.sqrt(top))
+        radius = 1.0
+        while second_order(self.net, theta, run, radius, adjoints) * radius > 0.7 * room:
+            radius /= 1.4
+        return radius
+
     def output_scale(self, theta: Parameters, most: float = 2.0**40) -> float | None:
         """Least factor in front of the network at which a proof from theta would close.
 
@@ -218,9 +252,18 @@ class Prover:
 
     def certificate(
         self, theta: Parameters, plan: Plan, bits: int = 128, about: dict[str, Any] | None = None,
-        say: Callable[[str], None] = lambda text: None,
+        say: Callable[[str], None] = lambda text: None, shadow: Shadow | None = None,
     ) -> tuple[dict[str, Any], list[checker.Line]]:
-        """A certificate with the checker's own numbers as claims, and what it says of them."""
+        """A certificate with the checker's own numbers as claims, and what it says of them.
+
+        Args:
+            theta: where the theorem is applied.
+            plan: what to claim.
+            bits: of the checker's numbers.
+            about: more for people.
+            say: takes lines of progress.
+            shadow: where gradient descent with the plan's step came from, to prove from there.
+        """
         run = self.net.forward(theta)
         gram = self.net.gram(theta, run)
         values = linalg.eigvalsh(gram)
@@ -240,10 +283,12 @@ class Prover:
             "bits": bits,
             "data": {"inputs": _array(self.task.inputs), "targets": _array(self.task.targets)},
             "program": self.task.operations,
-            "parameters": {name: _array(w) for name, w in theta.items()},
+            "parameters": {
+                name: _array(w) for name, w in (theta if shadow is None else shadow.start).items()
+            },
             "cost": {"kind": self.task.cost, "numerator": self.task.numerator,
                      "denominator": self.task.denominator},
-            "step": (1.0).hex(),
+            "step": (1.0 if plan.step is None else plan.step).hex(),
             "claims": claims,
             "witness": {
                 "shift": max(shift, 2.0**-800).hex(),
@@ -251,8 +296,13 @@ class Prover:
                            for i, row in enumerate(factor)],
             },
         }
+        if shadow is not None:
+            file["shadow"] = {"steps": shadow.steps, "reach": shadow.reach.hex()}
         read = checker.certificate(file)
-        found = checker.facts(read, say)
+        try:
+            found = checker.facts(read, say)
+        except checker.FailedError as error:
+            return file, [checker.Line("enclosure", False, str(error))]
         self._claim(file, found, read.grid, plan)
         return file, checker.judge(checker.certificate(file), found)
 

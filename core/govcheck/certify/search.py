@@ -12,7 +12,7 @@ import numpy as np
 from govcheck.certify import checker
 from govcheck.certify.floats import Parameters
 from govcheck.certify.program import Task
-from govcheck.certify.prover import Aim, Measured, Prover
+from govcheck.certify.prover import Aim, Measured, Prover, Shadow
 from govcheck.errors import InputError, Problem
 
 MAX_BITS: Final = 1024
@@ -50,6 +50,7 @@ def certify(
     aim: Aim = "steps",
     target: float | None = None,
     bits: int = 128,
+    shadow: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> Outcome:
     """Train until the theorem applies, write the certificate and check it.
@@ -63,6 +64,7 @@ def certify(
         aim: to prove as early as possible, or to prove the best rate.
         target: for cross-entropy, the summed loss to reach.
         bits: of the checker's numbers at first; doubled where they do not suffice.
+        shadow: prove from the start, by letting the checker follow the training steps.
         say: takes lines of progress.
 
     Raises:
@@ -73,27 +75,52 @@ def certify(
     except ValueError as error:
         raise InputError(Problem("not-covered", str(error))) from None
     theta = task.parameters if start is None else start
+    if shadow and not prover.square:
+        raise InputError(Problem("shadow", "steps are followed for square costs alone", "--shadow",
+                                 "leave it out to prove from trained weights"))
+    if shadow and step is None:
+        step = _steady_step(prover, theta, steps, say)
     history: list[tuple[int, float]] = []
+    top = 0.0
     tried: tuple[list[checker.Line], str] = ([], "")
     taken, at = 0, None
     for taken, now, at, plan in prover.train(theta, steps, aim, step):
         history.append((taken, at.h))
+        top = max(top, at.top)
         say(f"step {taken}: loss {at.loss:.4g}, h {at.h:.4g}")
         while plan is not None:
             about = {"steps": taken, "from": "given" if start is not None else "initial"}
-            file, lines = prover.certificate(now, plan, bits, about, say)
+            past = None
+            if shadow and taken and plan.step is not None:
+                past = Shadow(theta, taken, prover.reach(theta, plan.step, top))
+            file, lines = prover.certificate(now, plan, bits, about, say, past)
             if all(x.holds for x in lines):
                 statement = checker.statement(checker.certificate(file))
                 return Outcome(file, lines, statement, taken, at, history=history)
             tried = lines, ""
             failed = {x.name for x in lines if not x.holds}
             say(f"at step {taken} the checker does not accept: {', '.join(sorted(failed))}")
-            if "eigenvalue" not in failed or 2 * bits > MAX_BITS:
+            if not failed & {"eigenvalue", "enclosure"} or 2 * bits > MAX_BITS:
                 break
             bits *= 2
     assert at is not None
     say("searching the output scale at which it would close")
     return Outcome(None, tried[0], "", taken, at, prover.output_scale(theta), history)
+
+
+def _steady_step(
+    prover: Prover, theta: Parameters, steps: int, say: Callable[[str], None]
+) -> float | None:
+    """A step size small enough all the way to where a first run closes; None if none does."""
+    top, bend = 0.0, 0.0
+    for taken, _, at, plan in prover.train(theta, steps, "steps", None):
+        top, bend = max(top, at.top), at.top + at.lipschitz * at.loss
+        if plan is not None:
+            say(f"a first run closes after {taken} steps")
+            # delta is about 0.3 at the end; the largest curvature on the way stays below 2/step
+            summed = min(0.6 / bend, 1.2 / top)
+            return summed * prover.task.denominator / prover.task.numerator
+    return None
 
 
 MAX_CHECKPOINT: Final = 2**31

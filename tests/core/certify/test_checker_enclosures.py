@@ -15,14 +15,16 @@ Array = NDArray[np.float64]
 
 
 def _network(case: Any, bits: int) -> checker.Network:
-    task = case.task
+    g, task = checker.Grid(bits), case.task
     parameters = {
         k: checker.Array(w.shape, [float(v) for v in np.ravel(w)])
         for k, w in task.parameters.items()
     }
     inputs = checker.Array(task.inputs.shape, [float(v) for v in np.ravel(task.inputs)])
     nodes = checker.program(task.operations, inputs.shape[1:], parameters)
-    return checker.Network(checker.Grid(bits), nodes, parameters, inputs)
+    return checker.Network(
+        g, nodes, checker.hold(g, parameters), checker.samples_of(g, inputs)
+    )
 
 
 def _floats(g: checker.Grid, balls: checker.Balls) -> Array:

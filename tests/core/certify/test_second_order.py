@@ -64,7 +64,9 @@ def _bound(case: Any, radius: float, bits: int = 96) -> float:
     }
     inputs = checker.Array(task.inputs.shape, [float(v) for v in np.ravel(task.inputs)])
     nodes = checker.program(task.operations, inputs.shape[1:], parameters)
-    net = checker.Network(g, nodes, parameters, inputs)
+    net = checker.Network(
+        g, nodes, checker.hold(g, parameters), checker.samples_of(g, inputs)
+    )
     found = checker.second_order(net, net.adjoints(), int(radius * 2**bits))
     return found.lipschitz / g.one
 
