@@ -10,12 +10,10 @@ import inspect
 import pkgutil
 from importlib import import_module
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 from govcheck.plugin import Cost, DataSource, Layer, hookimpl
 from govcheck.theorems.protocol import Theorem
-
-T = TypeVar("T")
 
 
 def modules(kind: str) -> list[ModuleType]:
@@ -28,7 +26,7 @@ def modules(kind: str) -> list[ModuleType]:
     ]
 
 
-def classes(module: ModuleType, base: type[T]) -> list[type[T]]:
+def classes(module: ModuleType, base: type[Any]) -> list[Any]:
     """Concrete public subclasses of `base` defined in a module, in file order."""
     return [value for value in vars(module).values() if _is_plugin(value, module, base)]
 
@@ -47,22 +45,22 @@ def _is_plugin(value: Any, module: ModuleType, base: type) -> bool:
 @hookimpl
 def govcheck_layers() -> list[type[Layer]]:
     """Built-in layers."""
-    return [c for m in modules("layers") for c in classes(m, Layer)]  # type: ignore[type-abstract]
+    return [c for m in modules("layers") for c in classes(m, Layer)]
 
 
 @hookimpl
 def govcheck_costs() -> list[type[Cost]]:
     """Built-in costs."""
-    return [c for m in modules("costs") for c in classes(m, Cost)]  # type: ignore[type-abstract]
+    return [c for m in modules("costs") for c in classes(m, Cost)]
 
 
 @hookimpl
 def govcheck_theorems() -> list[type[Theorem]]:
     """Built-in theorems."""
-    return [c for m in modules("theorems") for c in classes(m, Theorem)]  # type: ignore[type-abstract]
+    return [c for m in modules("theorems") for c in classes(m, Theorem)]
 
 
 @hookimpl
 def govcheck_data() -> list[type[DataSource]]:
     """Built-in data sources."""
-    return [c for m in modules("data") for c in classes(m, DataSource)]  # type: ignore[type-abstract]
+    return [c for m in modules("data") for c in classes(m, DataSource)]

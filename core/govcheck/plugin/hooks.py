@@ -22,20 +22,24 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def govcheck_layers() -> list[type[Layer]]:  # type: ignore[empty-body]
+def govcheck_layers() -> list[type[Layer]]:
     """Layer classes of this plugin."""
+    raise NotImplementedError
 
 
 @hookspec
-def govcheck_costs() -> list[type[Cost]]:  # type: ignore[empty-body]
+def govcheck_costs() -> list[type[Cost]]:
     """Cost classes of this plugin."""
+    raise NotImplementedError
 
 
 @hookspec
-def govcheck_theorems() -> list[type[Theorem]]:  # type: ignore[empty-body]
+def govcheck_theorems() -> list[type[Theorem]]:
     """Theorem classes of this plugin."""
+    raise NotImplementedError
 
 
 @hookspec
-def govcheck_data() -> list[type[DataSource]]:  # type: ignore[empty-body]
+def govcheck_data() -> list[type[DataSource]]:
     """Data source classes of this plugin."""
+    raise NotImplementedError

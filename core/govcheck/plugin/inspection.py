@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+from collections.abc import Callable
 from typing import Final, Literal
 
 from govcheck.bounds.answer import Ref
@@ -119,9 +120,9 @@ def _bound_fault(cls: type) -> str | None:
     return None
 
 
-def _takes_self_and_at(method: object) -> bool:
+def _takes_self_and_at(method: Callable[..., object]) -> bool:
     try:
-        inspect.signature(method).bind(None, None)  # type: ignore[arg-type]
+        inspect.signature(method).bind(None, None)
     except TypeError:
         return False
     return True

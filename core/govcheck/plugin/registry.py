@@ -10,6 +10,7 @@ import importlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import Distribution, EntryPoint, distributions
 from types import ModuleType
 from typing import Any, Final, Union
@@ -148,7 +149,7 @@ def _installed(broken: list[Broken]) -> list[tuple[EntryPoint, Owner]]:
     found: list[tuple[EntryPoint, Owner]] = []
     seen: set[str] = set()
     for distribution in distributions():
-        outcome = attempt(lambda d=distribution: _entries(d))  # type: ignore[misc]
+        outcome = attempt(partial(_entries, distribution))
         if isinstance(outcome, Raised):
             place = getattr(distribution, "_path", distribution)
             broken.append(Broken("?", str(place), "metadata", outcome.text))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from govcheck.bounds.answer import Unknown, Value
@@ -92,7 +93,7 @@ def check_slopes_on_intervals(case: Case) -> str:
     """`slope_floor`, `slope_ceiling` and `growth` hold on intervals around 0."""
     import torch
 
-    from govcheck.numeric.scalars import derivatives, largest
+    from govcheck.numeric.scalars import largest
 
     activation, phi = _activation(case), _phi(case)
     start = float(phi(torch.zeros(1, dtype=torch.float64)))
@@ -106,9 +107,7 @@ def check_slopes_on_intervals(case: Case) -> str:
             if isinstance(claim, Unknown):
                 continue
             limit = _number(case, claim)
-            found, place = largest(
-                lambda t, s=sign: s * derivatives(phi, t, 1)[1].abs(), x  # type: ignore[misc]
-            )
+            found, place = largest(partial(_signed_slope, phi, sign), x)
             if found > sign * limit + SLACK * max(limit, 1e-3):
                 raise CheckFailed(
                     f"{name}({float(radius):g}) is {limit:.10g}, and |phi'| is "
@@ -122,6 +121,12 @@ def check_slopes_on_intervals(case: Case) -> str:
             place = float(x[rise.argmax()])
             raise CheckFailed(f"growth({float(radius):g}) is crossed at x = {place:.10g}")
     return f"intervals up to {float(RADII[-1]):g}"
+
+
+def _signed_slope(phi: Callable[[Tensor], Tensor], sign: int, x: Tensor) -> Tensor:
+    from govcheck.numeric.scalars import derivatives
+
+    return sign * derivatives(phi, x, 1)[1].abs()
 
 
 def _activation(case: Case) -> Activation:
