@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from govcheck.bounds.expr import ONE, ZERO, Expr, mul, num, sqrt
-from govcheck.certify.conv_matrix import conv_matrix
 from govcheck.plugin import MatrixForm, Shape, Values
 from govcheck_plugins.layers._linear import SampleLinear
 from govcheck_plugins.layers._whole import check_window, spatial, windows
@@ -57,6 +54,10 @@ class AvgPool(SampleLinear):
         self, array: NDArray[Any] | None, shape: tuple[int, ...], values: Values
     ) -> NDArray[Any]:
         """Sums over windows."""
+        import numpy as np
+
+        from govcheck.certify.conv_matrix import conv_matrix
+
         channels = shape[0]
         taps = np.ones((channels, 1, *[self.kernel for _ in shape[1:]]))
         return conv_matrix(taps, shape[1:], self.step, groups=channels)

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-
 from govcheck.bounds.expr import Expr, mul, sqrt
 from govcheck.plugin import MatrixForm, Shape, Values
 from govcheck_plugins.layers._linear import SampleLinear
@@ -41,6 +39,8 @@ class GlobalAvgPool(SampleLinear):
         self, array: NDArray[Any] | None, shape: tuple[int, ...], values: Values
     ) -> NDArray[Any]:
         """Sums over positions."""
+        import numpy as np
+
         return np.kron(np.eye(shape[0]), np.ones((1, prod(shape[1:]))))
 
     def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
