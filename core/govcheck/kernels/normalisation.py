@@ -7,8 +7,6 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
-import numpy as np
-
 from govcheck.bounds.answer import Unknown, Value
 from govcheck.bounds.evaluate import evaluate
 from govcheck.bounds.expr import Enclosure, ExprLike, as_expr, node
@@ -35,6 +33,8 @@ def c_sigma(activation: Activation, label: str = "") -> Value:
     Returns:
         Unknown if the expectation is not known with a proven error, or is 0.
     """
+    import numpy as np
+
     dual = activation.dual(_number)
     if isinstance(dual, Unknown):
         return dual
