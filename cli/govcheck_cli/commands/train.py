@@ -121,9 +121,10 @@ def _print(about: dict[str, object], outcome: Outcome) -> None:
             table.add_row(e["theorem"], lost, bound, ratio, str(e["checked"]))
         page.console.print(table)
         for e in outcome.envelopes:
-            page.item(f"{e['theorem']}: {e['statement']}")
+            if e["checked"] or not e["ended"]:
+                page.item(f"{e['theorem']}: {e['statement']}")
             if e["ended"]:
-                page.item(f"{e['theorem']} says nothing from there on: {e['ended']}", "yellow")
+                page.item(f"{e['theorem']} says nothing from {e['ended']}", "yellow")
     for line in outcome.remarks:
         page.item(line, "yellow")
     for line in outcome.violations:
