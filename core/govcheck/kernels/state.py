@@ -52,6 +52,7 @@ class Tangent:
 
 
 Tangents = Mapping[str, "Tangent | Unknown"]
+PixelMap = Callable[[Array], Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,8 +160,13 @@ class KernelState:
         fan: Expr,
         patch: Callable[[Array, int], Array] | None = None,
         weight: str = "weight",
+        groups: int = 1,
+        divisor: Expr = ONE,
     ) -> KernelState:
         """``z = scale W x + b`` with independent normal entries of W, and b = 0 at first.
+
+        The units may be cut into groups, each seen by the rows of its own: what a row sees is
+        the same in the limit, from fewer units, if they are alike and many in each group.
 
         Args:
             ctx: where the layer stands.
@@ -171,9 +177,15 @@ class KernelState:
             patch: for a convolution, sums over the patch; takes an array and how many axes
                 run over pixels.
             weight: name of W.
+            groups: number of groups.
+            divisor: W is divided by it; it depends on W, but is a formula in the limit and
+                does not change the derivative but for this factor.
         """
-        key = ("linear", scale, fan, self.units, *(c for _, c in self.terms))
-        std, gain, weights = ctx.remember(key, lambda: self._weights(ctx, scale, fan))
+        if groups > 1:
+            self._alike(groups)
+        scale, seen = scale / divisor, self.units / groups
+        key = ("linear", scale, fan, seen, *(c for _, c in self.terms))
+        std, gain, weights = ctx.remember(key, lambda: self._weights(ctx, scale, fan, seen))
         moments, _ = self.combined(weights)
 
         def fold(a: Array) -> Array:
@@ -197,9 +209,22 @@ class KernelState:
         zero = (np.zeros(1), np.zeros(1))
         return KernelState(units, ((Source(made, zero, True, tangents), ONE),))
 
-    def _weights(self, ctx: Context, scale: Expr, fan: Expr) -> tuple[Expr, Expr, list[float]]:
+    def _alike(self, groups: int) -> None:
+        if any(s.mean is None for s, _ in self.terms):
+            raise NoKernelError.because(
+                "groups of the channels of the data are not alike; a first layer without groups "
+                "helps"
+            )
+        if self.units is as_expr(groups):
+            raise NoKernelError.because(
+                "each group has a single channel, so that its sums do not become Gaussian"
+            )
+
+    def _weights(
+        self, ctx: Context, scale: Expr, fan: Expr, seen: Expr
+    ) -> tuple[Expr, Expr, list[float]]:
         std = ctx.deviation(fan)
-        gain = scale * std * sqrt(self.units)
+        gain = scale * std * sqrt(seen)
         what = "the variance before the next activation"
         return std, gain, [ctx.limits.limit(gain * c, what) for _, c in self.terms]
 
@@ -294,15 +319,36 @@ class KernelState:
 
     def pooled(self) -> KernelState:
         """The mean over all pixels of each unit."""
-        if self.flat or self.terms[0][0].moments.pixels != 2:
-            raise NoKernelError.because("the pixels to be averaged are not known in pairs")
 
         def mean(a: Array) -> Array:
             result: Array = a.mean(axis=(-2, -1))
             return result
 
-        terms = tuple((_pooled(source, mean), c) for source, c in self.terms)
-        extra = {n: _pooled_tangent(t, mean) for n, t in self.extra.items()}
+        return self._on_pixels((mean, mean, mean), 0)
+
+    def mixed(self, matrix: Array) -> KernelState:
+        """The same linear map on the pixels of each unit.
+
+        Args:
+            matrix: output pixels x input pixels.
+        """
+
+        def rows(a: Array) -> Array:
+            return matrix @ a
+
+        def columns(a: Array) -> Array:
+            return a @ matrix.T
+
+        return self._on_pixels((lambda a: columns(rows(a)), rows, columns), 2)
+
+    def _on_pixels(
+        self, maps: tuple[PixelMap, PixelMap, PixelMap], pixels: int
+    ) -> KernelState:
+        """A linear map of the pixels: of moments, of means of rows and of those of columns."""
+        if self.flat or self.terms[0][0].moments.pixels != 2:
+            raise NoKernelError.because("the pixels to be averaged are not known in pairs")
+        terms = tuple((_pooled(source, maps, pixels), c) for source, c in self.terms)
+        extra = {n: _pooled_tangent(t, maps[0]) for n, t in self.extra.items()}
         return replace(self, terms=terms, extra=extra)
 
     def gathered(self, ctx: Context) -> KernelState:
@@ -327,16 +373,16 @@ class KernelState:
         return replace(self, terms=((source, first),))
 
 
-def _pooled(source: Source, mean: Callable[[Array], Array]) -> Source:
+def _pooled(source: Source, maps: tuple[PixelMap, PixelMap, PixelMap], pixels: int) -> Source:
     means = source.mean
     if means is not None and not source.gaussian:
-        means = (mean(means[0]), mean(means[1]))
-    tangents = {n: _pooled_tangent(t, mean) for n, t in source.tangents.items()}
-    return Source(source.moments.each(mean, 0), means, source.gaussian, tangents)
+        means = (maps[1](means[0]), maps[2](means[1]))
+    tangents = {n: _pooled_tangent(t, maps[0]) for n, t in source.tangents.items()}
+    return Source(source.moments.each(maps[0], pixels), means, source.gaussian, tangents)
 
 
-def _pooled_tangent(t: Tangent | Unknown, mean: Callable[[Array], Array]) -> Tangent | Unknown:
-    return t if isinstance(t, Unknown) else t.with_values(mean(t.values))
+def _pooled_tangent(t: Tangent | Unknown, pairs: PixelMap) -> Tangent | Unknown:
+    return t if isinstance(t, Unknown) else t.with_values(pairs(t.values))
 
 
 def settled(ctx: Context, t: Tangent) -> Tangent:

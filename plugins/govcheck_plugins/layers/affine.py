@@ -106,10 +106,15 @@ class Affine(Layer):
         )
 
     def kernel_step(self, state: KernelState, ctx: Context) -> KernelState | Unknown:
-        if self.weight != "plain":
+        fan, divisor = mul(*ctx.shape), ONE
+        if self.weight == "weight_norm" and ctx.limits.leading(fan).powers:
+            # |w|^2 tends to the sum of its variances; the part of the derivative along w is
+            # one of many directions
+            divisor = sqrt(self.eps + ctx.deviation(fan) ** 2 * fan)
+        elif self.weight != "plain":
             return Unknown.because(f"affine with weight {self.weight} declares no kernel step")
         return state.linear(
-            ctx, self.out, scale=self.scale, bias=self.bias, fan=mul(*ctx.shape)
+            ctx, self.out, scale=self.scale, bias=self.bias, fan=fan, divisor=divisor
         )
 
     def certificate_operations(

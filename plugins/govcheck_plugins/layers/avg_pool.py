@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from govcheck.certify.operations import Operation
+    from govcheck.kernels.state import Context, KernelState
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class AvgPool(SampleLinear):
     """
 
     name: ClassVar[str] = "avg_pool"
+    kernel_pixels: ClassVar[int] = 2
 
     kernel: int
     stride: int | None = None
@@ -99,3 +102,13 @@ class AvgPool(SampleLinear):
                 return ZERO
             result *= sqrt(num(Fraction(least, self.kernel**2)))
         return result
+
+    def kernel_step(self, state: KernelState, ctx: Context) -> KernelState:
+        import numpy as np
+
+        from govcheck.kernels.conv import Patches
+
+        grid = tuple(int(ctx.values(n)) for n in ctx.shape[1:])
+        places = Patches(grid, (self.kernel,) * len(grid), self.step)
+        sums = places.summed(np.eye(math.prod(grid)), 1)
+        return state.mixed(sums.T / self.kernel ** len(grid))

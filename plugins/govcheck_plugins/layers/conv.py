@@ -153,8 +153,8 @@ class Conv(Layer):
     def kernel_step(self, state: KernelState, ctx: Context) -> KernelState | Unknown:
         from govcheck.kernels.conv import Patches
 
-        if self.weight != "plain" or self.groups != 1:
-            return Unknown.because("only plain conv without groups declares a kernel step")
+        if self.weight != "plain":
+            return Unknown.because(f"conv with weight {self.weight} declares no kernel step")
 
         def make() -> Patches:
             grid = tuple(int(ctx.values(n)) for n in ctx.shape[1:])
@@ -166,9 +166,15 @@ class Conv(Layer):
             return Patches(grid, kernel, self.stride, self.dilation, rim, rim)
 
         patches = ctx.remember(("patches", self, *ctx.shape[1:]), make)
-        fan = mul(ctx.shape[0], *[self.kernel for _ in ctx.shape[1:]])
+        fan = mul(ctx.shape[0] / self.groups, *[self.kernel for _ in ctx.shape[1:]])
         return state.linear(
-            ctx, self.out, scale=self.scale, bias=self.bias, fan=fan, patch=patches.summed
+            ctx,
+            self.out,
+            scale=self.scale,
+            bias=self.bias,
+            fan=fan,
+            patch=patches.summed,
+            groups=self.groups,
         )
 
     def certificate_operations(
