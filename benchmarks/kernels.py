@@ -287,7 +287,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--quick", action="store_true", help="a few small cases")
     parser.add_argument("--cores", type=int, default=1, help="cores for either side")
-    parser.add_argument("--limit", type=float, default=150, help="seconds of the processor for a process and core")
+    parser.add_argument("--limit", type=float, default=150,
+                        help="seconds of the processor for a process and core")
     parser.add_argument("--memory", type=int, default=10, help="GiB of data for a process")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -152,14 +152,14 @@ class _Series:
         parts = np.matmul(self.inner, terms[:m], out=self.parts[:, :size])
         parts = parts.reshape(self.blocks, self.rows, size)
         if self.blocks == 1:
-            return parts[0]
+            return np.asarray(parts[0])
         spare, s = self.spare[:, :size], terms[m]
         double = np.add(s, s, out=terms[0])
         for j in range(self.blocks - 2, -1, -1):
             parts[j] += np.multiply(double if j else s, parts[j + 1], out=spare)
             if j + 2 < self.blocks:
                 parts[j] -= parts[j + 2]
-        return parts[0]
+        return np.asarray(parts[0])
 
 
 def correlation_map(

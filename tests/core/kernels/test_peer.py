@@ -15,10 +15,10 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 pytest.importorskip("neural_tangents", reason="needs the extra 'peer'", exc_type=ImportError)
 
-import jax  # noqa: E402
-from neural_tangents import stax  # noqa: E402
+import jax
+from neural_tangents import stax
 
-from govcheck.kernels.gram import limiting_kernels  # noqa: E402
+from govcheck.kernels.gram import limiting_kernels
 
 jax.config.update("jax_enable_x64", True)
 
@@ -108,7 +108,9 @@ def test_residual_with_a_fixed_scale(act, equal, network):
 
 
 @pytest.mark.parametrize(("act", "function", "rule"), [
-    ("softplus", jax.nn.softplus, 1e-7), ("tanh", jax.numpy.tanh, 1e-3), ("silu", jax.nn.silu, 1e-5),
+    ("softplus", jax.nn.softplus, 1e-7),
+    ("tanh", jax.numpy.tanh, 1e-3),
+    ("silu", jax.nn.silu, 1e-5),
 ])
 def test_generic_activations_to_the_accuracy_of_its_rule(act, function, rule, network):
     layers = [stax.Dense(1, W_std=0.7)]
