@@ -171,8 +171,10 @@ def _show(report: dict[str, Any]) -> None:
         output.write(f"{'PASS' if line['holds'] else 'FAIL'} {line['name']}: {line['text']}")
     if report["proven"]:
         output.write(report["statement"])
-        place = "before" if report["from_start"] else "after"
-        output.write(f"The parameters are those {place} {report['steps']} steps of training. "
+        side = "before" if report["from_start"] else "after"
+        place = f"{side} {report['steps']} steps of training"
+        place = place if report["steps"] else "at the start"
+        output.write(f"The parameters are those {place}. "
                      f"Written to {report['file']}; check it with govcheck verify.")
         return
     output.write(f"Open after {report['steps']} steps: h = {report['h']:.4g} and the theorem needs "
