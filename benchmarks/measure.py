@@ -2,7 +2,7 @@
 
 BackPACK and curvlinops are compared where they are installed; without them the script prints
 our figures and those of torch alone. Every figure is the CPU time of one thread, the best of
-a few repetitions, in float64 unless it says otherwise; peak memory is that of a process of its
+a few repetitions, the Hessian in float64; peak memory is that of a process of its
 own.
 
     pip install backpack-for-pytorch curvlinops-for-pytorch
@@ -12,6 +12,7 @@ own.
 from __future__ import annotations
 
 import argparse
+import copy
 import importlib.util
 import json
 import os
@@ -110,10 +111,10 @@ def gram_curvlinops(net: nn.Module, x: Tensor) -> Tensor:
     return j @ (jt @ torch.eye(len(x), dtype=x.dtype))
 
 
-def compare_grams(n: int, width: int) -> None:
+def compare_grams(n: int, width: int, dtype: torch.dtype) -> None:
     """All tools on one Gram matrix."""
-    net, x = mlp(width, 1), batch(n)
-    print(f"\nGram matrix, MLP {INPUTS}-{width}^3-1, n = {n}")
+    net, x = mlp(width, 1, dtype), batch(n, dtype)
+    print(f"\nGram matrix, MLP {INPUTS}-{width}^3-1, n = {n}, {str(dtype)[6:]}")
     gram_ours(net, x)
     ours, exact = seconds(lambda: gram_ours(net, x), 5)
     show("govcheck", ours)
@@ -123,46 +124,54 @@ def compare_grams(n: int, width: int) -> None:
     tools += [("BackPACK", gram_backpack)] if have("backpack") else []
     tools += [("curvlinops", gram_curvlinops)] if have("curvlinops") else []
     for name, tool in tools:
-        took, found = seconds(lambda tool=tool: tool(mlp(width, 1), x), 2)
+        took, found = seconds(lambda tool=tool: tool(copy.deepcopy(net), x), 2)
         apart = float((found.detach() - exact).abs().max() / exact.abs().max())
         show(name, took, ours, f"relative difference {apart:.0e}")
 
 
-def compare_hessians(n: int, width: int, tolerance: float = 1e-5) -> None:
-    """Largest eigenvalue of the Hessian, both tools to the same residual."""
+def compare_hessians(n: int, width: int, wanted: float = 1e-5) -> None:
+    """Largest eigenvalue of the Hessian: each tool at the loosest tolerance that is enough."""
     net, x = mlp(width, 10), batch(n)
     torch.manual_seed(SEED + 2)
     y = torch.randn(n, 10, dtype=x.dtype)
     count = sum(p.numel() for p in net.parameters())
-    print(f"\nlambda_max of the Hessian, MLP with {count} parameters, n = {n}, "
-          f"relative residual {tolerance:.0e}")
+    print(f"\nlambda_max of the Hessian to {wanted:.0e}, MLP with {count} parameters, n = {n}")
 
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
         return (outputs - targets).square().mean()
 
-    s = Subject(net, x, y, loss)
-    exact = hessian_extremes(s, tolerance=1e-11, ends=("largest",))[0].value
+    exact = hessian_extremes(Subject(net, x, y, loss), tolerance=1e-11, ends=("largest",))[0].value
 
-    def mine() -> float:
+    def mine(tolerance: float) -> float:
         fresh = Subject(net, x, y, loss)
         return hessian_extremes(fresh, tolerance=tolerance, ends=("largest",))[0].value
 
-    ours, value = seconds(mine, 3)
-    show("govcheck", ours, note=f"relative error {abs(value / exact - 1):.0e}")
+    ours, note = loosest(mine, exact, wanted)
+    show("govcheck", ours, note=note)
     if have("curvlinops"):
         from curvlinops import HessianLinearOperator
         from scipy.sparse.linalg import eigsh
 
-        def theirs() -> float:
+        def theirs(tolerance: float) -> float:
             h = HessianLinearOperator(net, nn.MSELoss(), list(net.parameters()), [(x, y)],
                                       check_deterministic=False)
             found = eigsh(h.to_scipy(), k=1, which="LA", tol=tolerance,
                           return_eigenvectors=False)
             return float(found[0])
 
-        took, value = seconds(theirs, 2)
-        show("curvlinops with scipy's eigsh", took, ours,
-             f"relative error {abs(value / exact - 1):.0e}")
+        took, note = loosest(theirs, exact, wanted)
+        show("curvlinops with scipy's eigsh", took, ours, note)
+
+
+def loosest(tool: Callable[[float], float], exact: float, wanted: float) -> tuple[float, str]:
+    """CPU seconds at the loosest tolerance whose result is near enough, and a remark."""
+    tool(1e-1)
+    for tolerance in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5):
+        took, value = seconds(lambda tolerance=tolerance: tool(tolerance), 2)
+        error = abs(value / exact - 1)
+        if error <= wanted:
+            break
+    return took, f"tolerance {tolerance:.0e}, relative error {error:.0e}"
 
 
 def alone(n: int, width: int, dtype: torch.dtype) -> None:
@@ -229,7 +238,8 @@ def main() -> None:
         alone(int(n), int(width), getattr(torch, dtype))
         return
     print(f"torch {torch.__version__}, CPU seconds of one thread")
-    compare_grams(*((50, 128) if options.quick else (200, 512)))
+    for dtype in (torch.float32, torch.float64):
+        compare_grams(*((50, 128) if options.quick else (200, 512)), dtype)
     compare_hessians(*((100, 128) if options.quick else (500, 400)))
     large(*((200, 512) if options.quick else (2000, 4096)))
 

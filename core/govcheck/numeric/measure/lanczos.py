@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 ENDS = {"largest": -1, "smallest": 0}
 NOISE = 50
 """So many units of rounding, relative to the operator, count as nothing."""
+SHORT = 1e-2
+"""Below this, relative to the operator, a vector is made orthogonal once more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,15 +89,18 @@ def extremes(
     basis[0] = first / torch.linalg.vector_norm(first)
     small = np.zeros((keep, keep))
     tiny = NOISE * torch.finfo(like.dtype).eps
-    size, steps, began = 0, 0, time.monotonic()
+    size, steps, began, restarted = 0, 0, time.monotonic(), False
     while True:
         w = apply(basis[size]).reshape(-1)
         steps += 1
         h = like.new_zeros(size + 1)
-        for _ in range(2):
-            part = basis[: size + 1] @ w
-            w = w - part @ basis[: size + 1]
-            h = h + part
+        # w couples to the last two vectors, after a restart to all; the rest is rounding
+        near = 0 if restarted else max(0, size - 1)
+        for first_of in (near, 0):
+            against = basis[first_of : size + 1]
+            part = against @ w
+            w = w - part @ against
+            h[first_of:] += part
         small[: size + 1, size] = small[size, : size + 1] = h.double().cpu().numpy()
         size += 1
         beta = float(torch.linalg.vector_norm(w))
@@ -116,12 +121,15 @@ def extremes(
                 for end, place in ENDS.items()
             ]
             return Extremes(pairs[0], pairs[1], steps, converged)
-        if size == keep:
+        restarted = size == keep
+        if restarted:
             size = _restart(basis, small, values, vectors)
         following = w / beta
-        # a short w is orthogonal only up to rounding over its length
-        following = following - (basis[:size] @ following) @ basis[:size]
-        basis[size] = following / torch.linalg.vector_norm(following)
+        if beta < SHORT * scale:
+            # it is orthogonal only up to rounding over its length
+            following = following - (basis[:size] @ following) @ basis[:size]
+            following = following / torch.linalg.vector_norm(following)
+        basis[size] = following
 
 
 def _restart(basis: Tensor, small: Array, values: Array, vectors: Array) -> int:

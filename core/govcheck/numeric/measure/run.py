@@ -132,6 +132,8 @@ def chosen(names: Sequence[str] | None, s: Subject) -> list[str]:
 
 def plan(s: Subject, groups: Sequence[str], budget: Budget) -> Plan:
     """The cost of each group, before anything runs."""
+    # a forward pass tells how fast this network is
+    assert s.outputs.shape[0] == s.samples
     g = s.gradient_seconds
     item = torch.finfo(s.dtype).bits // 8
     costs = {

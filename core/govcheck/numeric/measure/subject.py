@@ -17,7 +17,7 @@ from govcheck.numeric.affine import AffineMap, ScaleMap
 from govcheck.numeric.build import Copies, Network
 from govcheck.numeric.conv import ConvMap
 from govcheck.numeric.initial import initialised, whole_batch
-from govcheck.numeric.measure.record import stopwatch
+from govcheck.numeric.measure.record import speed, stopwatch
 from govcheck.numeric.modules import Elementwise
 from govcheck.numeric.norms import FixedNorm, Normalise
 from govcheck.numeric.pooling import GlobalMean, Pool
@@ -52,9 +52,6 @@ class Subject:
         dtype: of the arithmetic.
         device: where it runs.
         copied: work on a copy of the module; without, it must be left alone from here on.
-
-    Attributes:
-        gradient_seconds: about what one gradient takes, from one forward pass.
     """
 
     def __init__(
@@ -76,6 +73,7 @@ class Subject:
             kept = targets.dtype if not targets.is_floating_point() else dtype
             targets = targets.to(dtype=kept, device=device)
         self.targets, self._loss = targets, loss
+        self._forward: float | None = None
         self.slices: dict[str, slice] = {}
         self.shapes: dict[str, torch.Size] = {}
         size = 0
@@ -84,11 +82,10 @@ class Subject:
             self.shapes[name] = p.shape
             size += p.numel()
         self.parameters = size
-        with torch.no_grad(), stopwatch(device) as clock:
-            self.outputs: Tensor = self.module(self.x)
-        self.gradient_seconds = GRADIENT * clock.seconds
+        with torch.no_grad():
+            one = self.module(self.x[:1])
         self.samples = self.x.shape[0]
-        self.width = prod(self.outputs.shape[1:])
+        self.width = prod(one.shape[1:])
         self.rows = self.samples * self.width
         self.unit = torch.finfo(dtype).eps / 2
 
@@ -124,6 +121,22 @@ class Subject:
     def loss(self, theta: Tensor) -> Tensor:
         """The loss at given parameters."""
         return self.cost(self(theta))
+
+    @cached_property
+    def outputs(self) -> Tensor:
+        """What the module gives, shaped as it gives it."""
+        with torch.no_grad(), stopwatch(self.device) as clock:
+            out: Tensor = self.module(self.x)
+        self._forward = clock.seconds
+        return out
+
+    @property
+    def gradient_seconds(self) -> float:
+        """About what one gradient takes: from the forward pass once there was one, before from
+        the number of parameters."""
+        if self._forward is None:
+            return GRADIENT * 2 * self.samples * self.parameters / speed(self.dtype, self.device)
+        return GRADIENT * self._forward
 
     @cached_property
     def theta(self) -> Tensor:
