@@ -88,17 +88,17 @@ def test_cross_entropy_reaches_its_target(make_case: Callable[..., Any]) -> None
     case = make_case("three layers, two outputs", samples=3, seed=1, cost="cross_entropy")
     last = len(case.task.operations)
     wide = replace(case.task, operations=[*case.task.operations, {
-        "op": "scale", "from": [last], "factor": (2.0**14).hex(), "parameter": None}],
+        "op": "scale", "from": [last], "factor": (2.0**12).hex(), "parameter": None}],
         parameters={n: 0 * w if n.startswith("affine_3") else w
                     for n, w in case.task.parameters.items()})
-    outcome = certify(wide, steps=0, target=1.2)
+    outcome = certify(wide, steps=0, target=1.9)
     assert outcome.file is not None, outcome
     c = checker.certificate(outcome.file)
     prover, theta = Prover(wide), wide.parameters
     start = np.concatenate([w.ravel() for w in theta.values()])
     loss = before = prover.loss(prover.net.forward(theta))
     assert before > float(c.claims["target"])
-    for _ in range(5000):
+    for _ in range(500):
         run = prover.net.forward(theta)
         loss = prover.loss(run)
         assert loss <= before * (1 + 1e-12)
