@@ -75,11 +75,11 @@ def _bound(case: Any, radius: float, bits: int = 96) -> float:
 def test_search_never_exceeds_the_bound_at_a_point(
     make_case: Callable[..., Any], kind: str, size: float
 ) -> None:
-    for seed in range(3):
+    for seed in range(2):
         case = make_case(kind, seed=seed, size=size)
         flat = Flat(case)
         found = max(
-            _largest_second(flat, flat.at, np.random.default_rng(s)) for s in range(2)
+            _largest_second(flat, flat.at, np.random.default_rng(s), 15) for s in range(2)
         )
         bound = _bound(case, 0.0)
         assert found <= bound * (1 + 1e-6)
@@ -105,17 +105,17 @@ def test_the_bound_holds_everywhere_in_the_ball(
     case = make_case(kind, seed=7, size=0.8)
     flat = Flat(case)
     bound = _bound(case, radius)
-    for _ in range(3):
+    for _ in range(2):
         d = rng.standard_normal(len(flat.at))
         # climb along the direction in which the second derivative grows
         x = flat.at + radius * d / np.linalg.norm(d)
         for _ in range(3):
-            here = _largest_second(flat, x, rng, steps=6)
+            here = _largest_second(flat, x, rng, steps=4)
             assert here <= bound * (1 + 1e-6)
             trial = x + 0.3 * radius * rng.standard_normal(len(x)) / np.sqrt(len(x))
             away = trial - flat.at
             trial = flat.at + away * min(1.0, radius / np.linalg.norm(away))
-            if _largest_second(flat, trial, rng, steps=6) > here:
+            if _largest_second(flat, trial, rng, steps=4) > here:
                 x = trial
     a, b = (flat.at + radius * (d / np.linalg.norm(d)) for d in
             rng.standard_normal((2, len(flat.at))))
