@@ -15,11 +15,21 @@ PRODUCT = 2.5
 """A product with the Hessian takes about this many gradients."""
 
 
-def extremes_cost(s: Subject, steps: int) -> Cost:
-    """What `hessian_extremes` takes at most."""
+LEAST_KEPT, MOST_KEPT = 8, 40
+"""Basis vectors between restarts: fewer take less memory and more products."""
+
+
+def extremes_cost(s: Subject, steps: int, kept: int = MOST_KEPT) -> Cost:
+    """What `hessian_extremes` takes at most, with so many basis vectors."""
     return Cost(
-        s.gradient_seconds * (2 + PRODUCT * steps), basis_bytes(s.parameters, s.dtype)
+        s.gradient_seconds * (2 + PRODUCT * steps), basis_bytes(s.parameters, s.dtype, kept)
     )
+
+
+def kept_within(s: Subject, budget: Budget) -> int:
+    """How many basis vectors fit into memory, within reason."""
+    one = max(1, s.parameters * torch.finfo(s.dtype).bits // 8)
+    return max(LEAST_KEPT, min(MOST_KEPT, budget.max_bytes // one - 4))
 
 
 def hessian_extremes(
@@ -47,13 +57,14 @@ def hessian_extremes(
     Raises:
         InputError: if there is no loss, or the basis does not fit into memory.
     """
-    cost = extremes_cost(s, min(max_steps, 40))
+    kept = kept_within(s, budget)
+    cost = extremes_cost(s, min(max_steps, 40), kept)
     budget.check("the Lanczos basis for the Hessian", cost, "use --dtype float32")
     products = Products(s)
     with stopwatch(s.device) as clock:
         found = extremes(
             products.hv, s.theta, tolerance=tolerance, ends=ends, max_steps=max_steps,
-            max_seconds=budget.max_seconds, seed=seed,
+            max_seconds=budget.max_seconds, keep=kept, seed=seed,
         )
     top = max(abs(found.largest.value), abs(found.smallest.value))
     floor = s.unit * math.sqrt(max(s.parameters, 1)) * top

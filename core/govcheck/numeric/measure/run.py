@@ -13,7 +13,12 @@ from flint import arb
 from govcheck.errors import InputError, Problem
 from govcheck.numeric.measure.dynamics import dynamics, rate
 from govcheck.numeric.measure.gram import Gram, gram_cost, grams, spectrum
-from govcheck.numeric.measure.hessian import extremes_cost, hessian_density, hessian_extremes
+from govcheck.numeric.measure.hessian import (
+    extremes_cost,
+    hessian_density,
+    hessian_extremes,
+    kept_within,
+)
 from govcheck.numeric.measure.jacobian import (
     input_jacobian,
     jacobian_cost,
@@ -140,7 +145,7 @@ def plan(s: Subject, groups: Sequence[str], budget: Budget) -> Plan:
         "outputs": Cost(g), "loss": Cost(3 * g), "layers": Cost(g),
         "jacobian": jacobian_cost(s),
         "gram": gram_cost(s, len(s.slices) if s.rows <= BLOCK_ROWS else 0),
-        "hessian": extremes_cost(s, 30),
+        "hessian": extremes_cost(s, 30, kept_within(s, budget)),
         "dynamics": Cost(12 * g, 8 * item * s.parameters),
         "second": second_cost(s, 6, 2),
         "density": Cost(g * 2.5 * 120, 12 * item * s.parameters),

@@ -9,10 +9,12 @@ from torch import nn
 from torch.func import jacrev
 
 import govcheck
+from govcheck.errors import InputError
 from govcheck.numeric.build import build
 from govcheck.numeric.measure.gram import by_rows, grams, layerwise, spectrum
-from govcheck.numeric.measure.hessian import hessian_extremes
+from govcheck.numeric.measure.hessian import hessian_extremes, kept_within
 from govcheck.numeric.measure.products import Products
+from govcheck.numeric.measure.record import Budget
 from govcheck.numeric.measure.subject import Subject
 
 EXACT = {"rtol": 0.0, "atol": 1e-10}
@@ -211,3 +213,15 @@ def test_hessian_extremes(name, tmp_path, make_subject):
     assert top.value <= values[-1] + top.floor and bottom.value >= values[0] - bottom.floor
     for found in (top, bottom):
         assert np.abs(values - found.value).min() <= found.error
+
+
+def test_little_memory_means_more_restarts(tmp_path, make_subject):
+    s = subject_of(NETWORKS["batch norm in train mode"], tmp_path, make_subject)
+    values = np.linalg.eigvalsh(torch.autograd.functional.hessian(s.loss, s.theta).numpy())
+    small = Budget(max_bytes=12 * 8 * s.parameters)
+    assert kept_within(s, small) == 8 < kept_within(s, Budget())
+    top, bottom, _ = hessian_extremes(s, tolerance=1e-9, max_steps=2000, budget=small)
+    assert top.value == pytest.approx(values[-1], abs=1e-8)
+    assert bottom.value == pytest.approx(values[0], abs=1e-8)
+    with pytest.raises(InputError, match="float32"):
+        hessian_extremes(s, budget=Budget(max_bytes=100))
