@@ -31,16 +31,21 @@ from typing import Any, NamedTuple
 FORMAT = "govcheck-certificate"
 VERSION = 1
 MAX_BYTES = 64 * 2**20
-MAX_NODES = 4096
+MAX_NODES = 1024
 MAX_ROWS = 4096  # samples times outputs
 MAX_WORK = 5 * 10**9  # integer multiplications, unless the caller allows more
 MAX_NUMBERS = 10**7  # entries of all arrays
 BITS = (64, 4096)
 LARGEST = 2**20  # of a value that enters an activation
 MAX_STEPS = 10**6
+MAX_SIZE = 2048  # bits before the point of any number that is computed
 
 Ints = list[int]
 Rows = list[Ints]
+
+
+class FailedError(Exception):
+    """Something that the proof needs does not hold."""
 
 
 class MalformedError(Exception):
@@ -210,7 +215,13 @@ class Grid:
         result = self.one
         for f in factors:
             result = -((-result * f) >> self.bits)
-        return result
+        return self.held(result)
+
+    def held(self, x: int) -> int:
+        """The number, if it is not too long to go on with."""
+        if x.bit_length() > self.bits + MAX_SIZE:
+            raise FailedError(f"a bound is above 2**{MAX_SIZE}")
+        return x
 
     def root(self, x: int) -> int:
         """Square root of a bound."""
@@ -441,10 +452,6 @@ FUNCTIONS = {  # the decimals are rounded up; closed forms in docs/theory/layer-
     "gelu": Function(_gelu, *_bounds("1.128905", "0.797886", "0.778772")),
     "identity": Function(_identity, *_bounds("1", "0", "0")),
 }
-
-
-class FailedError(Exception):
-    """Something that the proof needs does not hold."""
 
 
 def apply(g: Grid, f: Function, z: Balls) -> tuple[Balls, Balls, Rows]:
@@ -701,6 +708,8 @@ class Network:
         self.bends: dict[int, Rows] = {}
         for k in range(1, len(nodes)):
             self.values.append(self._value(k))
+            g.held(largest(self.values[k].rows))
+            g.held(self.values[k].error)
 
     def _weight(self, node: Node) -> Weight:
         assert node.weight is not None
@@ -818,6 +827,8 @@ class Network:
                 found[source] = back if old is None else Balls(
                     [list(map(sum, zip(a, b))) for a, b in zip(old.rows, back.rows)],
                     old.error + back.error)
+                g.held(largest(back.rows))
+                g.held(back.error)
         found[0] = Balls([], 0)
         return [b if b is not None else Balls([], 0) for b in found]
 
@@ -1306,8 +1317,10 @@ def certificate(at: dict[str, Any]) -> Certificate:
          "about shadow")
     if at["format"] != FORMAT or type(at["version"]) is not int or at["version"] != VERSION:
         raise MalformedError(f"this checks {FORMAT} version {VERSION} and nothing else")
-    if len(json.dumps(at.get("about", {}))) > 10**6:
-        raise MalformedError("about is too long")
+    about = at.get("about", {})
+    if not isinstance(about, dict) or len(about) > 100 or any(
+            not isinstance(v, (str, int)) or len(str(v)) > 10**4 for v in about.values()):
+        raise MalformedError("about is not a short object of texts and integers")
     bits = integer(at["bits"], "bits", *BITS)
     data = keys(at["data"], "data", "inputs targets")
     inputs, targets = array(data["inputs"], "inputs"), array(data["targets"], "targets")
@@ -1366,6 +1379,7 @@ def work(c: Certificate) -> int:
     """About how many integer multiplications a check takes, in units of 128 bits."""
     samples, outputs = c.inputs.shape[0], c.nodes[-1].size
     rows = samples * outputs
+    blocks = sum(node.weight is not None for node in c.nodes)
 
     def norm_of(high: int, wide: int) -> int:
         short = min(high, wide)
@@ -1374,6 +1388,8 @@ def work(c: Certificate) -> int:
     total = rows**3 + 7 * min(rows, 256)**3
     for node in c.nodes[1:]:
         total += (samples + rows) * node.size * (400 if node.op == "activation" else 1)
+        total += (samples + rows) * node.size * len(node.sources) + blocks * len(node.sources)
+        total += blocks**2 if node.op == "activation" else 0
         if node.op != "linear":
             continue
         assert node.weight is not None

@@ -301,10 +301,10 @@ class Prover:
         read = checker.certificate(file)
         try:
             found = checker.facts(read, say)
+            self._claim(file, found, read.grid, plan)
+            return file, checker.judge(checker.certificate(file), found)
         except checker.FailedError as error:
             return file, [checker.Line("enclosure", False, str(error))]
-        self._claim(file, found, read.grid, plan)
-        return file, checker.judge(checker.certificate(file), found)
 
     def _claim(self, file: dict[str, Any], found: checker.Facts, g: checker.Grid, plan: Plan
                ) -> None:

@@ -70,6 +70,8 @@ def certify(
     Raises:
         InputError: if the network, the step or the target cannot be used.
     """
+    if target is not None and not 1e-12 <= target <= 1e5:
+        raise InputError(Problem("bad-option", f"{target} is not from 1e-12 to 1e5", "--target"))
     try:
         prover = Prover(task, target)
     except ValueError as error:

@@ -232,6 +232,29 @@ def test_files_that_are_no_json(accepted: tuple[File, Any]) -> None:
         assert not _verdict(mutant)[0]
 
 
+def test_what_is_said_about_it_is_short(accepted: tuple[File, Any]) -> None:
+    deep: Any = "x"
+    for _ in range(400):
+        deep = [deep]
+    for about in (deep, {"a": deep}, {"a": "x" * 10**5}, {str(i): 1 for i in range(1000)}, None):
+        mutant = copy.deepcopy(accepted[0])
+        mutant["about"] = about
+        assert not _verdict(json.dumps(mutant).encode())[0]
+    mutant = copy.deepcopy(accepted[0])
+    mutant["about"] = {"name": "anything"}
+    assert _verdict(json.dumps(mutant).encode())[0]
+
+
+def test_many_operations_are_refused_or_quick(accepted: tuple[File, Any]) -> None:
+    file, _ = accepted
+    for count, sources in ((2000, 1), (900, 200)):
+        mutant = copy.deepcopy(file)
+        last = len(mutant["program"])
+        for k in range(count):
+            mutant["program"].append({"op": "sum", "from": [last + k] * sources})
+        assert not _verdict(json.dumps(mutant).encode())[0]
+
+
 def test_work_is_bounded_before_it_begins(accepted: tuple[File, Any]) -> None:
     file, _ = accepted
     with pytest.raises(checker.MalformedError, match="multiplications"):
