@@ -9,12 +9,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from govcheck.numeric.distributed import batch_mean
+
 
 def normalised(x: Tensor, dims: tuple[int, ...], eps: float, *, centre: bool) -> Tensor:
     """``x / sqrt(eps + mean x^2)`` over dimensions, after subtracting the mean if `centre`."""
     if centre:
-        x = x - x.mean(dims, keepdim=True)
-    return x / torch.sqrt(eps + (x * x).mean(dims, keepdim=True))
+        x = x - batch_mean(x, dims)
+    return x / torch.sqrt(eps + batch_mean(x * x, dims))
 
 
 class _Scaled(nn.Module):

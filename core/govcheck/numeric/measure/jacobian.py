@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from govcheck.numeric.derivatives import SECOND, Function, Second, gradients, trilinear, unit
+from govcheck.numeric.distributed import agreed
 from govcheck.numeric.measure.lanczos import extremes
 from govcheck.numeric.measure.products import Products
 from govcheck.numeric.measure.record import Budget, Cost, Measurement, stopwatch
@@ -127,7 +128,7 @@ def second_derivatives(
             for _ in range(starts):
                 value, steps = _ascend(s, kind, _start(s, kind, generator), rounds, until)
                 best, done = max(best, value), done + steps
-                if time.monotonic() > until:
+                if agreed(time.monotonic() > until):
                     break
         made.append(
             Measurement(kind, "network", best, "norm of the bilinear map",
@@ -154,10 +155,10 @@ def _ascend(
             value = float(torch.linalg.vector_norm(g))
             steps += 1
             best = max(best, value)
-            if value == 0 or time.monotonic() > until:
+            if agreed(value == 0 or time.monotonic() > until):
                 return best, steps
             directions[place] = unit(g.detach())
-        if best <= before * (1 + 1e-6):
+        if agreed(best <= before * (1 + 1e-6)):
             break
     return best, steps
 

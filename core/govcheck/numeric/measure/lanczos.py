@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from govcheck.numeric.distributed import agreed
+
 Operator = Callable[[Tensor], Tensor]
 Array = NDArray[np.float64]
 
@@ -114,7 +116,7 @@ def extremes(
         worst = max(residuals[end] for end in ends)
         converged = exhausted or (size > 2 and worst <= tolerance * scale)
         late = time.monotonic() - began > max_seconds
-        if converged or steps >= max_steps or late:
+        if agreed(converged or steps >= max_steps or late):
             pairs = [
                 Pair(float(values[place]), residuals[end],
                      torch.as_tensor(vectors[:, place]).to(like) @ basis[:size])
@@ -199,7 +201,7 @@ def density(
     probes, steps = max(2, probes), min(steps, like.numel())
     if max_seconds < math.inf:
         apply(torch.ones_like(like))
-        each_seconds = max(time.monotonic() - began, 1e-9)
+        each_seconds = agreed(max(time.monotonic() - began, 1e-9))
         steps = max(min(10, steps), min(steps, int(max_seconds / each_seconds / probes)))
     found = [_quadrature(apply, like, steps, generator) for _ in range(probes)]
     nodes = np.concatenate([n for n, _ in found])
@@ -236,7 +238,7 @@ def _quadrature(
         w = w - a * v
         diagonal.append(a)
         beta = float(torch.linalg.vector_norm(w))
-        if beta <= NOISE * torch.finfo(like.dtype).eps * max(map(abs, diagonal)):
+        if agreed(beta <= NOISE * torch.finfo(like.dtype).eps * max(map(abs, diagonal))):
             break
         side.append(beta)
         before, v = v, w / beta
