@@ -45,5 +45,7 @@ def conv_matrix(
             for g in range(groups):
                 out = slice(g * per_out, (g + 1) * per_out)
                 into = slice(g * per_in, (g + 1) * per_in)
-                result[(out, *place, into, *read)] += kernel[(out, slice(None), *tap)]
+                at: tuple[slice | int, ...] = (out, *place, into, *read)
+                of: tuple[slice | int, ...] = (out, slice(None), *tap)
+                result[at] += kernel[of]
     return result.reshape(rows * int(np.prod(outs)), columns * int(np.prod(sizes)))

@@ -127,8 +127,9 @@ class Weights:
         # moves every entry towards 0, so that the balls still hold the result
         for path, own in f.layers().items():
             most = self.entries.get(path.rpartition(".")[2])
-            for place in own if most is not None else ():
-                away[place] = away[place].clamp(-most, most)
+            if most is not None:
+                for place in own:
+                    away[place] = away[place].clamp(-most, most)
         return self.origin(f) + away
 
     def draw(self, f: Function, generator: torch.Generator) -> Tensor:

@@ -77,9 +77,9 @@ def _starts(points: Tensor, y: Tensor) -> Tensor:
     """Indices of the best five points and of the best in each decade beyond 10."""
     decade = points.abs().clamp_min(1.0).log10().floor() * points.sign()
     found = [y.topk(min(5, len(y))).indices]
-    for d in decade.unique():
+    for d in sorted(set(decade.tolist())):
         inside = (decade == d).nonzero()[:, 0]
-        if abs(float(d)) >= 1:
+        if abs(d) >= 1:
             found.append(inside[y[inside].argmax()][None])
     return torch.cat(found)
 
