@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "sweep": "train for all combinations of files, symbols and seeds",
     "certify": "a proof, small enough to check, that gradient descent converges here",
     "verify": "check such a proof with integers alone",
+    "reproduce": "results of the papers computed again, with a verdict for each",
     "layers": "the installed layers, or all about one",
     "theorems": "the installed theorems, or all about one",
     "plugin": "list the installed plugins, check them, write a new one",

@@ -1,4 +1,4 @@
-"""The built-in plugin: every public file of layers, costs, theorems and data contributes.
+"""The built-in plugin: public files of layers, costs, theorems, data and reproduce contribute.
 
 There is no list to keep: a concrete class defined in one of these files is registered.
 Files and classes whose name starts with an underscore are helpers and are left out.
@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from govcheck.plugin import Cost, DataSource, Layer, hookimpl
+from govcheck.reproduce.protocol import Reproduction
 from govcheck.theorems.protocol import Theorem
 
 
@@ -64,3 +65,9 @@ def govcheck_theorems() -> list[type[Theorem]]:
 def govcheck_data() -> list[type[DataSource]]:
     """Built-in data sources."""
     return [c for m in modules("data") for c in classes(m, DataSource)]
+
+
+@hookimpl
+def govcheck_reproductions() -> list[type[Reproduction]]:
+    """Built-in results of papers."""
+    return [c for m in modules("reproduce") for c in classes(m, Reproduction)]

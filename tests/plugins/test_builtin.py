@@ -12,18 +12,20 @@ HOOK = {
     "costs": builtin.govcheck_costs,
     "theorems": builtin.govcheck_theorems,
     "data": builtin.govcheck_data,
+    "reproductions": builtin.govcheck_reproductions,
 }
+FOLDER = {kind: kind for kind in HOOK} | {"reproductions": "reproduce"}
 FILES = [
     (kind, info.name)
     for kind in HOOK
-    for info in pkgutil.iter_modules(import_module(f"govcheck_plugins.{kind}").__path__)
+    for info in pkgutil.iter_modules(import_module(f"govcheck_plugins.{FOLDER[kind]}").__path__)
     if not info.name.startswith("_")
 ]
 
 
 @pytest.mark.parametrize(("kind", "file"), FILES)
 def test_every_file_contributes_a_registered_class(kind, file, registry):
-    module = f"govcheck_plugins.{kind}.{file}"
+    module = f"govcheck_plugins.{FOLDER[kind]}.{file}"
     registered = [c for c in getattr(registry, kind).values() if c.__module__ == module]
     assert registered, f"{module} contributes nothing"
 

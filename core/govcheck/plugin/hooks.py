@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from govcheck.plugin.cost import Cost
     from govcheck.plugin.data import DataSource
     from govcheck.plugin.layer import Layer
+    from govcheck.reproduce.protocol import Reproduction
     from govcheck.theorems.protocol import Theorem
 
 PROJECT = "govcheck"
@@ -42,4 +43,10 @@ def govcheck_theorems() -> list[type[Theorem]]:
 @hookspec
 def govcheck_data() -> list[type[DataSource]]:
     """Data source classes of this plugin."""
+    raise NotImplementedError
+
+
+@hookspec
+def govcheck_reproductions() -> list[type[Reproduction]]:
+    """Results of papers that this plugin computes again."""
     raise NotImplementedError

@@ -12,26 +12,30 @@ from govcheck.bounds.answer import Ref
 from govcheck.plugin.cost import Cost
 from govcheck.plugin.data import DataSource
 from govcheck.plugin.layer import API_VERSION, BoundSpec, Layer, bound
+from govcheck.reproduce.protocol import Reproduction
 from govcheck.theorems.protocol import Theorem
 
-Kind = Literal["layers", "costs", "theorems", "data"]
+Kind = Literal["layers", "costs", "theorems", "data", "reproductions"]
 
 BASES: Final[dict[Kind, type]] = {
     "layers": Layer,
     "costs": Cost,
     "theorems": Theorem,
     "data": DataSource,
+    "reproductions": Reproduction,
 }
 NOUN: Final[dict[Kind, str]] = {
     "layers": "layer",
     "costs": "cost",
     "theorems": "theorem",
     "data": "data source",
+    "reproductions": "reproduction",
 }
 # keys of a step of an architecture file that are not layers
 RESERVED: Final = frozenset({"repeat", "residual", "parallel", "sum", "concat", "id", "from"})
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
+_KEY: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _READINGS: Final = ("as_printed", "as_corrected")
 
 
@@ -59,6 +63,13 @@ def _name_fault(kind: Kind, cls: type) -> str | None:
     name = getattr(cls, "name", None)
     if name is None:
         return f"{cls.__qualname__} has no name"
+    if kind == "reproductions":
+        if isinstance(name, str) and _KEY.fullmatch(name) and name != "all":
+            return None
+        return (
+            f"{cls.__qualname__} has the name {name!r}; a key is lower-case letters, digits and "
+            "hyphens, starts with a letter and is not 'all'"
+        )
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         return (
             f"{cls.__qualname__} has the name {name!r}; a name is lower-case letters, digits "
@@ -83,7 +94,18 @@ def _kind_fault(kind: Kind, cls: type) -> str | None:
         if not readings or any(r not in _READINGS for r in readings):
             return f"{cls.__qualname__}.readings must be some of {', '.join(_READINGS)}"
         return _reference_fault(cls)
+    if kind == "reproductions":
+        return _reproduction_fault(cls)
     return None
+
+
+def _reproduction_fault(cls: type) -> str | None:
+    if not isinstance(getattr(cls, "title", None), str):
+        return f"{cls.__qualname__} has no title"
+    for name in ("quick_seconds", "full_seconds"):
+        if not isinstance(getattr(cls, name, None), int | float):
+            return f"{cls.__qualname__} has no number {name}"
+    return _reference_fault(cls)
 
 
 def _is_frozen_dataclass(cls: type) -> bool:

@@ -26,6 +26,7 @@ HOOKS: Final[dict[str, Kind]] = {
     "govcheck_costs": "costs",
     "govcheck_theorems": "theorems",
     "govcheck_data": "data",
+    "govcheck_reproductions": "reproductions",
 }
 
 Stage = Literal["metadata", "import", "hook", "class", "duplicate"]

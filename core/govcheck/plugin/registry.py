@@ -23,11 +23,12 @@ from govcheck.plugin.layer import Layer
 from govcheck.plugin.loader import Broken as Broken
 from govcheck.plugin.loader import Loaded, Source, load_plugin
 from govcheck.plugin.loader import Owner as Owner
+from govcheck.reproduce.protocol import Reproduction
 from govcheck.theorems.protocol import Theorem
 
 GROUP: Final = "govcheck"
 OWN_DISTRIBUTION: Final = "govcheck"
-KINDS: Final[tuple[Kind, ...]] = ("layers", "costs", "theorems", "data")
+KINDS: Final[tuple[Kind, ...]] = ("layers", "costs", "theorems", "data", "reproductions")
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Registry:
     """Classes by name, and what was set aside on the way.
 
     Args:
-        layers, costs, theorems, data: classes by registered name, in loading order.
+        layers, costs, theorems, data, reproductions: classes by registered name, in loading
+            order.
         plugins: the plugins that could be imported.
         broken: everything that was set aside.
     """
@@ -62,6 +64,7 @@ class Registry:
     costs: Mapping[str, type[Cost]]
     theorems: Mapping[str, type[Theorem]]
     data: Mapping[str, type[DataSource]]
+    reproductions: Mapping[str, type[Reproduction]]
     plugins: list[PluginInfo]
     broken: list[Broken]
     _owners: Mapping[tuple[Kind, str], Owner] = field(repr=False)
@@ -138,6 +141,7 @@ def _assemble(sources: Iterable[Source], broken: list[Broken]) -> Registry:
         costs=classes["costs"],
         theorems=classes["theorems"],
         data=classes["data"],
+        reproductions=classes["reproductions"],
         plugins=plugins,
         broken=broken,
         _owners=owners,

@@ -1,0 +1,188 @@
+"""Running keys and keeping their reports."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+from govcheck.errors import InputError, Problem
+from govcheck.reproduce import pages, record
+from govcheck.reproduce.plot import svg
+from govcheck.reproduce.protocol import Context, Report, Reproduction, Tick, _silent
+
+ERRATA: Final = "errata.md"
+PACKAGES: Final = ("numpy", "scipy", "torch")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How keys are run, and where reports go.
+
+    Args:
+        folder: of the reports.
+        quick: whether the small sizes are wanted.
+        seed: of everything random.
+        data_root: folder of the user's data sets.
+    """
+
+    folder: Path = field(default_factory=lambda: Path("reports"))
+    quick: bool = False
+    seed: int = 0
+    data_root: Path | None = None
+
+    def context(self, key: str, tick: Tick = _silent) -> Context:
+        """What a key is given."""
+        return Context(key, self.seed, self.quick, self.data_root, tick, self.scratch(key))
+
+    def scratch(self, key: str) -> Path:
+        """Where a key keeps what it may go on from."""
+        return self.folder / ".work" / f"{key}-{'quick' if self.quick else 'full'}-{self.seed}"
+
+
+def identity(cls: type[Reproduction], settings: Settings) -> dict[str, Any]:
+    """What a report depends on; one with another identity is out of date."""
+    import govcheck
+
+    return {
+        "version": govcheck.__version__,
+        "code": _code(cls),
+        "seed": settings.seed,
+        "size": "quick" if settings.quick else "full",
+        "inputs": cls().inputs(settings.context(cls.name)),
+    }
+
+
+def _code(cls: type[Reproduction]) -> str:
+    """Digest of the files of the key's package whose names begin like its module."""
+    source = inspect.getsourcefile(cls)
+    if source is None:
+        return ""
+    own = Path(source)
+    digest = hashlib.sha256(own.read_bytes())
+    for helper in sorted(own.parent.glob("_*.py")):
+        digest.update(helper.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def finished(cls: type[Reproduction], settings: Settings) -> Report | None:
+    """The report of a key, if it was made by this version, seed, size and these inputs."""
+    path = settings.folder / f"{cls.name}.json"
+    if not path.is_file():
+        return None
+    with suppress(InputError):
+        report = record.read(path)
+        if report.identity == identity(cls, settings):
+            return report
+    return None
+
+
+def run(cls: type[Reproduction], settings: Settings, tick: Tick = _silent) -> Report:
+    """Run one key and write its report: NAME.json, NAME.md and, with a plot, NAME.svg.
+
+    Raises:
+        InputError: if the user's data or the folder cannot be used.
+    """
+    _make(settings.folder)
+    scratch = settings.scratch(cls.name)
+    _make(scratch)
+    begin = time.monotonic()
+    try:
+        outcome = cls().run(settings.context(cls.name, tick))
+    finally:
+        # nothing in it, nothing to go on from
+        with suppress(OSError):
+            scratch.rmdir()
+            scratch.parent.rmdir()
+    named = dict.fromkeys(i for c in outcome.claims for i in c.errata)
+    known = {e.id: e for e in cls.errata}
+    report = Report(
+        cls.name, cls.title, str(cls.reference), identity(cls, settings), outcome,
+        tuple(known[i] for i in named if i in known), time.monotonic() - begin, _made_with(),
+    )
+    write(report, settings.folder)
+    with suppress(OSError):
+        shutil.rmtree(scratch)
+        scratch.parent.rmdir()
+    return report
+
+
+def write(report: Report, folder: Path) -> None:
+    """Write the files of a report; the JSON comes last and vouches for the others.
+
+    Raises:
+        InputError: if they cannot be written.
+    """
+    drawing = folder / f"{report.key}.svg"
+    if report.outcome.plot is not None:
+        replace(drawing, svg(report.outcome.plot))
+    else:
+        drawing.unlink(missing_ok=True)
+    replace(folder / f"{report.key}.md", pages.page(report).encode())
+    text = json.dumps(record.as_json(report), indent=1, ensure_ascii=False, allow_nan=False)
+    replace(folder / f"{report.key}.json", (text + "\n").encode())
+
+
+def collected(folder: Path, order: Iterable[str]) -> list[Report]:
+    """All reports of a folder: keys in the given order, then others by name.
+
+    Raises:
+        InputError: if one of them is damaged.
+    """
+    paths = {p.stem: p for p in sorted(folder.glob("*.json"))}
+    names = [*(k for k in order if k in paths), *(k for k in paths if k not in set(order))]
+    return [record.read(paths[k]) for k in names]
+
+
+def write_errata(folder: Path, order: Iterable[str]) -> Path:
+    """Write the page of errata from the reports of a folder."""
+    path = folder / ERRATA
+    replace(path, pages.errata(collected(folder, list(order))).encode())
+    return path
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all.
+
+    Raises:
+        InputError: if it cannot be written.
+    """
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        fresh.write_bytes(content)
+        fresh.replace(path)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    finally:
+        with suppress(OSError):
+            fresh.unlink()
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    return InputError(Problem("report-file", f"it cannot be written: {error.strerror}",
+                              str(path), "choose another folder with -o"))
+
+
+def _made_with() -> dict[str, str]:
+    found: Mapping[str, str] = {"python": platform.python_version()}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found = {**found, name: version(name)}
+    return dict(found)
