@@ -313,7 +313,7 @@ def decide(a: Analysis, registry: Registry) -> list[Verdict]:
     """A verdict for each theorem and reading asked for."""
     asked: Iterable[str]
     if a.architecture.theorems is None:
-        asked = registry.theorems
+        asked = [name for name, t in registry.theorems.items() if t.by_default]
     else:
         asked = [t.name for t in a.architecture.theorems]
     verdicts = []

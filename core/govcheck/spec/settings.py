@@ -178,7 +178,7 @@ def read_theorems(at: Node, context: Context) -> tuple[TheoremRequest, ...] | No
     known = context.registry.theorems
     if not isinstance(at, ListNode):
         problems.add("wrong-type", f"theorems takes a list of names, not {kind_of(at)}", at,
-                     "write theorems: [name, …]; without the key every theorem is decided")
+                     "write theorems: [name, …]; without the key all but lemmas are decided")
         return None
     exact: dict[str, TheoremRequest] = {}
     by_prefix: dict[str, TheoremRequest] = {}

@@ -120,6 +120,8 @@ class Theorem(ABC):
     """A published statement that can be decided for a network.
 
     ``never_fails`` says of hypotheses that no architecture file violates why that is so.
+    ``by_default`` says whether a file that names no theorems gets this one: steps of proofs are
+    decided on request only.
     """
 
     name: ClassVar[str]
@@ -128,6 +130,7 @@ class Theorem(ABC):
     reference: ClassVar[Ref]
     readings: ClassVar[tuple[Reading, ...]] = ("as_corrected",)
     never_fails: ClassVar[Mapping[str, str]] = {}
+    by_default: ClassVar[bool] = True
 
     @abstractmethod
     def decide(self, analysis: Analysis, reading: Reading) -> Verdict:

@@ -16,8 +16,8 @@ from govcheck.bounds.expr import Expr, function, num, sym
 from govcheck.kernels.family import Family, Kind
 from govcheck.kernels.widths import Explicit, Problem, explicit_for
 from govcheck.report.numbers import outward
-from govcheck.theorems.protocol import Hypothesis, Reading, Theorem, Verdict
-from govcheck_plugins.theorems._errata_du import DU, du_errata
+from govcheck.theorems.protocol import Erratum, Hypothesis, Reading, Theorem, Verdict
+from govcheck_plugins.theorems._errata_du import DU
 from govcheck_plugins.theorems._support import option, summarised
 from govcheck_plugins.theorems._width_case import WidthCase, up, width_case
 from govcheck_plugins.theorems._width_hypotheses import (
@@ -60,6 +60,7 @@ class DuTheorem(Theorem):
     kind: ClassVar[Kind]
     ids: ClassVar[tuple[str, ...]]
     false: ClassVar[tuple[str, ...]]
+    records: ClassVar[Mapping[str, Erratum]] = DU
     readings = ("as_printed", "as_corrected")
     never_fails: ClassVar[Mapping[str, str]] = {"draw": DRAW}
 
@@ -83,7 +84,7 @@ class DuTheorem(Theorem):
             hypotheses, conclusions, remarks = decide(case, family, is_network)
         verdict = Verdict(
             self.name, self.title, self.reference, reading, hypotheses, conclusions,
-            errata=du_errata(*self.ids), remarks=remarks,
+            errata=tuple(self.records[i] for i in self.ids), remarks=remarks,
         )
         return summarised(verdict, self._applies(analysis, conclusions))
 
@@ -208,7 +209,7 @@ class DuTheorem(Theorem):
             "a hidden constant", "the printed step", value(step / step_factor(case.analysis)),
             hidden,
         )
-        evidence = "; ".join(f"{i}: {DU[i].evidence}" for i in self.false)
+        evidence = "; ".join(f"{i}: {self.records[i].evidence}" for i in self.false)
         statement = Hypothesis(
             "statement", "the statement holds as it is printed", "symbolic", "refuted", evidence
         )

@@ -62,8 +62,3 @@ _ALL: Final = (
 )
 
 DU: Final[dict[str, Erratum]] = {e.id: e for e in _ALL}
-
-
-def du_errata(*ids: str) -> tuple[Erratum, ...]:
-    """The records with these ids."""
-    return tuple(DU[i] for i in ids)
