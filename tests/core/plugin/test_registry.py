@@ -93,7 +93,8 @@ def test_a_good_plugin_is_registered_with_its_owner(plugin, bystander):
     info = next(p for p in found.plugins if p.name == "fine")
     assert (info.module, info.distribution, info.version) == ("fine_plugin", "fine_plugin-dist",
                                                               "1.2")
-    assert info.provides == {"layers": ("good_layer",), "costs": (), "theorems": (), "data": ()}
+    assert info.provides == {"layers": ("good_layer",)} | dict.fromkeys(
+        ("costs", "theorems", "data", "reproductions"), ())
     with pytest.raises(KeyError):
         found.owner("costs", "good_layer")
 
