@@ -16,6 +16,7 @@ from govcheck.bounds.answer import (
 )
 from govcheck.bounds.constants import MapConstants
 from govcheck.bounds.expr import ONE, ZERO, Expr, let, maximum
+from govcheck.bounds.rates import INFLATED, TIGHT, ratio, tight_factor
 from govcheck.plugin.cost import Cost, CostAt
 from govcheck.plugin.guard import ask
 
@@ -35,6 +36,7 @@ LOSS_MEANING: Final[dict[str, str]] = {
     "kappa_gamma": "constant of |grad gamma| >= kappa gamma",
     "mu": "Polyak-Lojasiewicz constant of the loss: |grad|^2 >= mu (loss - inf)",
     "rate": "factor by which loss - inf falls in each step of size eta",
+    "tight_rate": "the same, exact for smooth PL functions",
 }
 
 
@@ -58,9 +60,10 @@ def loss_bounds(net: MapConstants, cost: Cost, at: CostAt) -> dict[str, Composed
         ref: Ref,
         *premises: ComposedBound,
         sense: Sense = "upper",
+        note: str = "",
     ) -> None:
         value = value.located(cost.name, name) if isinstance(value, Unknown) else let(name, value)
-        b[name] = ComposedBound(name, "loss", value, sense, rule, ref, premises)
+        b[name] = ComposedBound(name, "loss", value, sense, rule, ref, premises, note)
 
     level = ask(cost, "level", at, net.value("out"))
     put("alpha", level, f"{cost.name} on outputs of bounded norm", cost.reference, net["out"])
@@ -84,7 +87,10 @@ def loss_bounds(net: MapConstants, cost: Cost, at: CostAt) -> dict[str, Composed
         net["sigma_D"],
         sense="lower",
     )
-    put("rate", rate(b["mu"].value, b["beta"].value), "1 - mu/(2 beta)", THM21, b["mu"], b["beta"])
+    mu, smooth = b["mu"], b["beta"]
+    put("rate", rate(mu.value, smooth.value), "1 - mu/(2 beta)", THM21, mu, smooth)
+    tight = tight_rate(mu.value, smooth.value)
+    put("tight_rate", tight, "2(1-k)/(2+k), k = mu/(2 beta)", TIGHT, mu, smooth, note=INFLATED)
     return b
 
 
@@ -103,9 +109,18 @@ def rate(mu: Value, beta: Value) -> Value:
     return ONE if mu is ZERO else maximum(ZERO, ONE - mu / (2 * beta))
 
 
+def tight_rate(mu: Value, beta: Value) -> Value:
+    """The exact factor at step 1/beta, see `govcheck.bounds.rates.tight_factor`."""
+    if isinstance(mu, Unknown) or isinstance(beta, Unknown):
+        return v_add(mu, beta)
+    if beta is ZERO:
+        return ZERO
+    return ONE if mu is ZERO else tight_factor(ratio(mu, beta))
+
+
 def contraction(mu: Expr, beta: Expr, step: Expr) -> Expr:
     """``1 - mu (step - beta step^2/2)``, the factor of [M] Thm 2.1, eq (4)."""
     return ONE - mu * (step - beta * step**2 / 2)
 
 
-__all__ = ["LOSS_MEANING", "contraction", "loss_bounds", "rate"]
+__all__ = ["LOSS_MEANING", "contraction", "loss_bounds", "rate", "tight_rate"]

@@ -41,7 +41,7 @@ NOTATION: Final = {
     "chs": "h[n](r1, ..., rk): the sum of all monomials of degree n in r1, ..., rk; for example "
     "h[n](r, 1) = (r^(n+1) - 1)/(r - 1)",
 }
-NOT_GUARANTEED: Final = ("sigma_D", "mu", "rate")
+NOT_GUARANTEED: Final = ("sigma_D", "mu", "rate", "tight_rate")
 
 
 def document(

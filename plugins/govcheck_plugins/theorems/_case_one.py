@@ -8,10 +8,11 @@ from typing import Final
 from flint import arb
 
 from govcheck.analysis import Analysis
-from govcheck.bounds.answer import ComposedBound, Sense
-from govcheck.bounds.domain import Domain, EntriesWithin
+from govcheck.bounds.answer import ComposedBound, Ref, Sense
+from govcheck.bounds.domain import Domain, EntriesWithin, Everything
 from govcheck.bounds.expr import ZERO, Expr, let, mul, sym
-from govcheck.bounds.loss import rate
+from govcheck.bounds.loss import rate, tight_rate
+from govcheck.bounds.rates import INFLATED, TIGHT
 from govcheck.graph.blocks import Leaf
 from govcheck.theorems.protocol import Hypothesis, Status
 from govcheck_plugins.costs._quadratic import Quadratic
@@ -117,12 +118,14 @@ def _constants(
         return found
 
     def put(
-        name: str, value: Expr, rule: str, premises: tuple[ComposedBound, ...], sense: Sense
+        name: str, value: Expr, rule: str, premises: tuple[ComposedBound, ...], sense: Sense,
+        source: Ref | None = None, condition: str = "",
     ) -> None:
-        ref = CASE1 if pl is not None and pl.known else SECTION5
+        ref = source or (CASE1 if pl is not None and pl.known else SECTION5)
         quantity = name.removesuffix("(R)")
         found[name] = ComposedBound(
-            quantity, "loss", let(name, value), sense, rule, ref, premises, f"on: {where}"
+            quantity, "loss", let(name, value), sense, rule, ref, premises,
+            f"on: {where}{condition}",
         )
 
     sigma = inside["sigma_D"]
@@ -138,6 +141,10 @@ def _constants(
         assert isinstance(factor, Expr)
         put("rate(R)", factor, "1 - mu(R)/(2 beta)", both, "upper")
         if found["mu(R)"].value is not ZERO:
+            exact = tight_rate(found["mu(R)"].value, beta.value)
+            assert isinstance(exact, Expr)
+            put("tight_rate(R)", exact, "2(1-k)/(2+k), k = mu(R)/(2 beta)", both, "upper", TIGHT,
+                "" if isinstance(a.domain, Everything) else f"; {INFLATED}")
             steps = 2 * beta.expr / found["mu(R)"].expr
             put("steps(R)", steps, "(1 - mu/(2 beta))^t <= exp(-t mu/(2 beta))", both, "upper")
     return found

@@ -90,7 +90,7 @@ def show(analysis: Analysis, name: str, bound: ComposedBound) -> str:
         return f"{name} {relation} {outward(number, 'lower')}"
     gap = 1 - number
     # a factor such as 1 - 1e-12 would print as 1.00000
-    near_one = bound.quantity == "rate" and gap > 0 and gap < 0.01
+    near_one = bound.quantity in ("rate", "tight_rate") and gap > 0 and gap < 0.01
     shown = f"1 - {outward(gap, 'lower', 3)}" if near_one else outward(number, "upper")
     return f"{name} {relation} {shown}"
 

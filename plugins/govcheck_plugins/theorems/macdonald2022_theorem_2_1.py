@@ -13,14 +13,15 @@ from govcheck.bounds.answer import ComposedBound, Ref, Sense
 from govcheck.bounds.domain import Everything
 from govcheck.bounds.expr import ZERO, Expr, let, sym
 from govcheck.bounds.loss import contraction
-from govcheck.theorems.protocol import Hypothesis, Reading, Status, Theorem, TheoremExample, Verdict
-from govcheck_plugins.theorems._rates import (
+from govcheck.bounds.rates import (
+    INFLATED,
     TIGHT,
     best_scaled_step,
     best_tight_factor,
     ratio,
     tight_factor,
 )
+from govcheck.theorems.protocol import Hypothesis, Reading, Status, Theorem, TheoremExample, Verdict
 from govcheck_plugins.theorems._support import (
     NO_COST,
     SECTION5,
@@ -84,6 +85,10 @@ class Theorem21(Theorem):
                 f"With step eta = 1/beta the loss above its infimum falls in each step at least by "
                 f"a factor: {show(proven, 'rate', conclusions['rate'])}."
             )
+        if "tight_rate" in conclusions:
+            shown = show(proven, "tight_rate", conclusions["tight_rate"])
+            where = "" if isinstance(proven.domain, Everything) else f" ({INFLATED})"
+            applies += f" The exact worst factor is {shown}{where}."
         return summarised(verdict, applies)
 
     @classmethod
@@ -116,7 +121,8 @@ class Theorem21(Theorem):
             body = let(name, value)
             found[name] = ComposedBound(name, "loss", body, sense, rule, ref, premises, note)
 
-        step = option(a, self.name, "eta") or sym("eta", "step size of gradient descent")
+        given = option(a, self.name, "eta")
+        step = given or sym("eta", "step size of gradient descent")
         put(
             "factor",
             contraction(mu.expr, beta.expr, step),
@@ -126,15 +132,18 @@ class Theorem21(Theorem):
         kappa = let("kappa", ratio(mu.expr, beta.expr))
         note = "steps in which the loss above its infimum falls at least by the factor e"
         put("steps", 1 / kappa, "(1 - mu/(2 beta))^t <= exp(-t mu/(2 beta))", note)
-        if isinstance(a.domain, Everything):
-            # the exact rates use smoothness around the segment between two iterates
-            put("tight_rate", tight_factor(kappa), "2(1-k)/(2+k), k = mu/(2 beta)",
-                "at step 1/beta; no smooth PL function is slower", TIGHT)
-            put("best_step", best_scaled_step(kappa) / beta.expr,
-                "k x^3 + 3 x^2 = 4, x = beta eta, k = mu/(2 beta)",
-                "step size with the least guaranteed factor", TIGHT, "lower")
-            put("tight_best_rate", best_tight_factor(kappa),
-                "1 - k x (4-x^2)/(2 + k x) at the best step", "at the best step", TIGHT)
+        where = "" if isinstance(a.domain, Everything) else f"; {INFLATED}"
+        put("tight_rate", tight_factor(kappa), "2(1-k)/(2+k), k = mu/(2 beta)",
+            f"at step 1/beta; no smooth PL function is slower{where}", TIGHT)
+        if given is not None:
+            put("tight_factor", tight_factor(kappa, beta.expr * given),
+                "largest of the three regimes of k = mu/(2 beta), x = beta eta",
+                f"exact worst factor at the given step, 0 < eta < 2/beta{where}", TIGHT)
+        put("best_step", best_scaled_step(kappa) / beta.expr,
+            "k x^3 + 3 x^2 = 4, x = beta eta, k = mu/(2 beta)",
+            f"step size with the least guaranteed factor{where}", TIGHT, "lower")
+        put("tight_best_rate", best_tight_factor(kappa),
+            "1 - k x (4-x^2)/(2 + k x) at the best step", f"at the best step{where}", TIGHT)
         return found | _speed(a)
 
 
@@ -195,6 +204,8 @@ def _remarks(a: Analysis, conclusions: dict[str, ComposedBound]) -> tuple[str, .
             "tight_rate and tight_best_rate are the exact worst factors for smooth PL functions; "
             "they replace the textbook factor 1 - mu/(2 beta) of the paper."
         )
+        if not isinstance(a.domain, Everything):
+            found.append(f"For the exact rates {INFLATED}: inflate it by half a step.")
     if "speed" in conclusions:
         found.append(
             "The cost is not PL (E9), so there is no linear rate; instead the loss after t steps "

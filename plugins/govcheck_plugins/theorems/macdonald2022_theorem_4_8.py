@@ -224,7 +224,7 @@ def _measured(analysis: Analysis) -> Mapping[str, float]:
     assert isinstance(step, arb)
     losses, points = loss.descend(float(step.mid()))
     place = next(p for n, p in loss.f.slices.items() if n.split(".")[-2] == node)
-    found["rate(R)"] = max(
+    found["rate(R)"] = found["tight_rate(R)"] = max(
         after / before
         for (before, after), point in zip(pairwise(losses), points, strict=False)
         if float(point[place].abs().max()) <= 1
