@@ -13,6 +13,7 @@ from govcheck.numeric.attack import Inputs, Weights, attack
 from govcheck.numeric.attack_local import local_first_order
 from govcheck.numeric.derivatives import Function, jacobians
 from govcheck.numeric.differences import steepest, steepest_of
+from govcheck.numeric.initial import initialised
 from govcheck.numeric.network import extreme
 from govcheck.numeric.scalars import derivatives, largest
 
@@ -143,5 +144,7 @@ def test_extremes_of_a_network_on_its_data(registry):
     assert extreme(ball, "D", starts=1, steps=5) == pytest.approx(1)
     everywhere = analysis(registry, "everything")
     assert extreme(everywhere, "sigma_D", starts=1, steps=5) == pytest.approx(1)
-    with pytest.raises(ValueError, match="no search"):
-        extreme(analysis(registry, "{around_init: 1}"), "J")
+    around = analysis(registry, "{around_init: 1}\ninit: {normal: {seed: 0}}")
+    (weight,) = initialised(around).state_dict().values()
+    norm = float(torch.linalg.matrix_norm(weight, 2))
+    assert extreme(around, "J", starts=2, steps=300) == pytest.approx(norm + 1, rel=2e-3)
