@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from govcheck_cli import common, output, run_options
+from govcheck_cli import common, output, processes, run_options
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from govcheck.analysis import Analysis
+    from govcheck.numeric.distributed import Processes
     from govcheck.numeric.measure.record import Budget, Cost
     from govcheck.plugin.registry import Registry
 
@@ -71,9 +72,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure and print the table."""
+    return processes.run(options.device, lambda shared: _run(options, shared))
+
+
+def _run(options: argparse.Namespace, shared: Processes | None) -> int:
     from govcheck_cli.main import PLUGIN
 
-    _check(options)
+    _check(options, shared)
     with common.plugins() as plugins:
         arch = common.load(options, plugins.registry)
         from govcheck.analysis import analyze
@@ -84,11 +89,11 @@ def run(options: argparse.Namespace) -> int:
         if options.every is not None:
             code = _along(options, analysis, plugins.registry)
         else:
-            code = _measure(options, analysis, plugins.registry)
+            code = _measure(options, analysis, plugins.registry, shared)
     return PLUGIN if code == 0 and options.strict_plugins and plugins.trouble else code
 
 
-def _check(options: argparse.Namespace) -> None:
+def _check(options: argparse.Namespace, shared: Processes | None) -> None:
     """Refuse options that make no sense before anything expensive.
 
     Raises:
@@ -103,20 +108,28 @@ def _check(options: argparse.Namespace) -> None:
     if not options.max_seconds > 0:
         raise InputError(Problem("bad-option", "it takes a positive number of seconds",
                                  "--max-seconds"))
+    if options.every is not None and shared is not None:
+        raise InputError(Problem("bad-option", "processes do not share training", "--every",
+                                 "start one process"))
     if options.every == 0:
         raise InputError(Problem("bad-option", "it takes a number of steps from 1 on", "--every"))
 
 
-def _measure(options: argparse.Namespace, analysis: Analysis, registry: Registry) -> int:
+def _measure(
+    options: argparse.Namespace, analysis: Analysis, registry: Registry, shared: Processes | None
+) -> int:
     from govcheck.numeric.measure.run import chosen, measure, plan
     from govcheck.numeric.measure.sets import proven
+    from govcheck.numeric.measure.sharded import Sharded
     from govcheck.numeric.measure.subject import subject
     from govcheck_cli.main import OK, VIOLATED
 
-    dtype, device = _place(options)
+    dtype, device = _place(options, shared)
     state, where = _state(options.at, analysis)
     s, start = subject(analysis, state, dtype=dtype, device=device)
-    groups, budget = chosen(_groups(options), s), _budget(options)
+    if shared is not None:
+        s = Sharded(s, shared)
+    groups, budget = chosen(_groups(options), s), _budget(options, shared)
     about = _about(options, analysis) | {"point": where, "parameters": s.parameters}
     if options.estimate:
         _estimate(plan(s, groups, budget).parts, options.json)
@@ -126,6 +139,8 @@ def _measure(options: argparse.Namespace, analysis: Analysis, registry: Registry
     sys.stderr.write(f"govcheck: {s.parameters} parameters, {s.rows} outputs: {total}\n")
     result = measure(s, start, bounds, groups, budget=budget, seed=options.seed,
                      progress=_tell)
+    if shared is not None and shared.rank:
+        return OK
     about["set"] = bounds.words
     if options.json:
         output.write_json(about | result.as_json())
@@ -186,12 +201,12 @@ def _groups(options: argparse.Namespace) -> list[str] | None:
     return None if text is None else [p.strip() for p in text.split(",") if p.strip()]
 
 
-def _budget(options: argparse.Namespace) -> Budget:
+def _budget(options: argparse.Namespace, shared: Processes | None = None) -> Budget:
     from govcheck.errors import InputError, Problem
     from govcheck.numeric.measure.record import Budget, available_memory
 
     if options.max_memory is None:
-        return Budget(available_memory(), options.max_seconds)
+        return Budget(processes.share_of_memory(available_memory(), shared), options.max_seconds)
     text = options.max_memory.strip().lower().removesuffix("ib").removesuffix("b")
     number = text.rstrip("kmgt")
     try:
@@ -204,7 +219,9 @@ def _budget(options: argparse.Namespace) -> Budget:
     return Budget(size, options.max_seconds)
 
 
-def _place(options: argparse.Namespace) -> tuple[Any, str]:
+def _place(
+    options: argparse.Namespace, shared: Processes | None = None
+) -> tuple[Any, str]:
     """dtype and device.
 
     Raises:
@@ -214,8 +231,9 @@ def _place(options: argparse.Namespace) -> tuple[Any, str]:
 
     from govcheck.errors import InputError, Problem
 
+    device = processes.device_of(options.device, shared)
     try:
-        torch.zeros(1, device=options.device)
+        torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, ValueError) as error:
         text = str(error).splitlines()[0][:200]
         raise InputError(Problem("device", f"torch cannot use {options.device!r}: {text}",
@@ -223,7 +241,7 @@ def _place(options: argparse.Namespace) -> tuple[Any, str]:
     # tensor cores would round to 10 bits without a word
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
-    return getattr(torch, options.dtype), options.device
+    return getattr(torch, options.dtype), device
 
 
 def _state(at: str, analysis: Analysis) -> tuple[dict[str, Tensor] | None, str]:
