@@ -7,6 +7,7 @@ import inspect
 import json
 import os
 import platform
+import re
 import shutil
 import time
 from collections.abc import Iterable, Mapping
@@ -64,14 +65,23 @@ def identity(cls: type[Reproduction], settings: Settings) -> dict[str, Any]:
 
 
 def _code(cls: type[Reproduction]) -> str:
-    """Digest of the files of the key's package whose names begin like its module."""
+    """Digest of a key's module and of the helpers beside it that it imports."""
     source = inspect.getsourcefile(cls)
     if source is None:
         return ""
-    own = Path(source)
-    digest = hashlib.sha256(own.read_bytes())
-    for helper in sorted(own.parent.glob("_*.py")):
-        digest.update(helper.read_bytes())
+    package = re.escape(cls.__module__.rpartition(".")[0])
+    texts: dict[Path, bytes] = {}
+    waiting = [Path(source)]
+    while waiting:
+        path = waiting.pop()
+        if path in texts or not path.is_file():
+            continue
+        texts[path] = path.read_bytes()
+        named = re.findall(rf"\b{package}\.(_\w+)", texts[path].decode())
+        waiting += [path.parent / f"{name}.py" for name in named]
+    digest = hashlib.sha256()
+    for path in sorted(texts):
+        digest.update(texts[path])
     return digest.hexdigest()[:12]
 
 

@@ -7,6 +7,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from govcheck.bounds.answer import Ref
+from govcheck.theorems.protocol import Erratum
+from govcheck_plugins.theorems._errata import ERRATA
+from govcheck_plugins.theorems._errata_du import DU
+from govcheck_plugins.theorems._errata_zhang import ZHANG
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +27,12 @@ if TYPE_CHECKING:
     Function = Callable[[Array], Array]
 
 DIGITS: Final = "scikit-learn digits (UCI optical recognition of handwritten digits, test set)"
+
+
+def records(*ids: str) -> tuple[Erratum, ...]:
+    """The records of mistakes that theorems name too; others are told by the claims alone."""
+    known = {**ERRATA, **DU, **ZHANG}
+    return tuple(known[i] for i in ids if i in known)
 
 
 def macdonald(place: str) -> Ref:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from govcheck.bounds.answer import Ref
 from govcheck.reproduce.protocol import Claim, Context, Outcome, Pair, Reproduction, Table
 from govcheck.theorems.protocol import Erratum
-from govcheck_plugins.reproduce._common import analysis, macdonald
-from govcheck_plugins.theorems._errata import errata
+from govcheck_plugins.reproduce._common import analysis, macdonald, records
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +38,7 @@ class Proposition45(Reproduction):
     reference: ClassVar[Ref] = macdonald("Prop 4.5")
     quick_seconds: ClassVar[float] = 5
     full_seconds: ClassVar[float] = 30
-    errata: ClassVar[Sequence[Erratum]] = errata("E2", "E3")
+    errata: ClassVar[Sequence[Erratum]] = records("E2", "E3")
 
     def run(self, context: Context) -> Outcome:
         import numpy as np

@@ -9,8 +9,7 @@ from govcheck.bounds.answer import Ref
 from govcheck.reproduce.plot import Curve, Panel, Plot
 from govcheck.reproduce.protocol import Claim, Context, Outcome, Pair, Reproduction, Table
 from govcheck.theorems.protocol import Erratum
-from govcheck_plugins.reproduce._common import macdonald, slope_of
-from govcheck_plugins.theorems._errata import errata
+from govcheck_plugins.reproduce._common import macdonald, records, slope_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +28,7 @@ class Theorem22(Reproduction):
     reference: ClassVar[Ref] = macdonald("Thm 2.2")
     quick_seconds: ClassVar[float] = 2
     full_seconds: ClassVar[float] = 15
-    errata: ClassVar[Sequence[Erratum]] = errata("E1", "E9")
+    errata: ClassVar[Sequence[Erratum]] = records("E1", "E9")
 
     def run(self, context: Context) -> Outcome:
         import numpy as np

@@ -9,8 +9,7 @@ from govcheck.bounds.answer import Ref
 from govcheck.reproduce.plot import Curve, Panel, Plot
 from govcheck.reproduce.protocol import Claim, Context, Outcome, Pair, Reproduction, Table
 from govcheck.theorems.protocol import Erratum
-from govcheck_plugins.reproduce._common import analysis, macdonald, upper
-from govcheck_plugins.theorems._errata import errata
+from govcheck_plugins.reproduce._common import analysis, macdonald, records, upper
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +43,7 @@ class Theorem44(Reproduction):
     reference: ClassVar[Ref] = macdonald("Thm 4.4")
     quick_seconds: ClassVar[float] = 15
     full_seconds: ClassVar[float] = 60
-    errata: ClassVar[Sequence[Erratum]] = errata("E4", "E5", "E6", "E10")
+    errata: ClassVar[Sequence[Erratum]] = records("E4", "E5", "E6", "E10")
 
     def run(self, context: Context) -> Outcome:
         claims = [_layer_jacobian(context), _output(context), _first(context)]
@@ -154,12 +153,12 @@ def _second(context: Context) -> tuple[Claim, Table, Plot]:
         Pair("largest norm of the derivative of a row of D wn, d0 = 1, eps = 7", seven[2],
              seven[3], "at most", source="erratum E5"),
     ]
-    for d0, eps, frobenius, printed, operator, right in rows:
-        pairs.append(Pair(f"Frobenius norm, d0 = {d0:g}, eps = {eps:g}", frobenius, printed,
+    for size, level, frobenius, printed, operator, right in rows:
+        pairs.append(Pair(f"Frobenius norm, d0 = {size:g}, eps = {level:g}", frobenius, printed,
                           "at most"))
-        pairs.append(Pair(f"bilinear norm, d0 = {d0:g}, eps = {eps:g}", operator, right,
+        pairs.append(Pair(f"bilinear norm, d0 = {size:g}, eps = {level:g}", operator, right,
                           "at most", rtol=1e-12, reading="as_corrected"))
-        pairs.append(Pair(f"the same, attained, d0 = {d0:g}, eps = {eps:g}", operator, right,
+        pairs.append(Pair(f"the same, attained, d0 = {size:g}, eps = {level:g}", operator, right,
                           "at least", rtol=1e-6, reading="as_corrected"))
     claim = Claim(
         "second-derivative",
@@ -174,15 +173,15 @@ def _second(context: Context) -> tuple[Claim, Table, Plot]:
         ("d0", "eps", "largest Frobenius norm", "printed bound", "largest bilinear norm",
          "corrected bound"), tuple(rows),
     )
-    eps = np.geomspace(0.5, 50, 60)
+    grid = np.geomspace(0.5, 50, 60)
     # |w| = sqrt(eps)/2 is the worst for d0 = 1, whatever eps is
-    found = [float(np.abs(second(np.array([0.5 * e**0.5]), e)).max()) for e in eps]
-    x = tuple(eps)
+    found = [float(np.abs(second(np.array([0.5 * e**0.5]), e)).max()) for e in grid]
+    x = tuple(float(e) for e in grid)
     plot = Plot("Largest second derivative of a normalised row, d0 = 1.", (Panel(
         "", "eps", "norm", (
             Curve("attained", x, tuple(found)),
-            Curve("printed bound", x, tuple((5 / eps**3) ** 0.5)),
-            Curve("corrected bound", x, tuple(KAPPA / eps), style="dashed"),
+            Curve("printed bound", x, tuple((5 / e**3) ** 0.5 for e in x)),
+            Curve("corrected bound", x, tuple(KAPPA / e for e in x), style="dashed"),
         ), "log", "log"),))
     return claim, table, plot
 
@@ -193,10 +192,10 @@ def _network(context: Context) -> Claim:
 
     a = analysis(NET)
     seed = context.seed_of("network") % 2**31
-    tries = {"starts": context.size(2, 6), "steps": context.size(12, 40), "seed": seed}
+    starts, steps = context.size(2, 6), context.size(12, 40)
     pairs = [
-        Pair(f"largest {what} found on a network of 4 layers", extreme(a, name, **tries),
-             upper(a, name), "at most")
+        Pair(f"largest {what} found on a network of 4 layers",
+             extreme(a, name, starts=starts, steps=steps, seed=seed), upper(a, name), "at most")
         for name, what in (("out", "|F|"), ("J", "|JF|_2"), ("D", "|DF|_2"), ("tt", "|D^2 F|"))
     ]
     pairs.append(Pair("largest norm of the Hessian of the loss found", Loss(a).extreme(

@@ -9,8 +9,7 @@ from govcheck.bounds.answer import Ref
 from govcheck.reproduce.plot import Curve, Panel, Plot
 from govcheck.reproduce.protocol import Claim, Context, Outcome, Pair, Reproduction, Table
 from govcheck.theorems.protocol import Erratum
-from govcheck_plugins.reproduce._common import analysis, macdonald, slope_of, upper
-from govcheck_plugins.theorems._errata import errata
+from govcheck_plugins.reproduce._common import analysis, macdonald, records, slope_of, upper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +46,7 @@ class Theorem48(Reproduction):
     reference: ClassVar[Ref] = macdonald("Thm 4.8")
     quick_seconds: ClassVar[float] = 15
     full_seconds: ClassVar[float] = 200
-    errata: ClassVar[Sequence[Erratum]] = errata("E1", "E7")
+    errata: ClassVar[Sequence[Erratum]] = records("E1", "E7")
 
     def run(self, context: Context) -> Outcome:
         from govcheck_plugins.reproduce._closure import IDENTITY, TANH
