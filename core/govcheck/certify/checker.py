@@ -30,15 +30,17 @@ from typing import Any, NamedTuple
 
 FORMAT = "govcheck-certificate"
 VERSION = 1
-MAX_BYTES = 64 * 2**20
+MAX_BYTES = 32 * 2**20
 MAX_NODES = 1024
 MAX_ROWS = 4096  # samples times outputs
-MAX_WORK = 5 * 10**9  # integer multiplications, unless the caller allows more
-MAX_NUMBERS = 10**7  # entries of all arrays
+MAX_WORK = 2 * 10**8  # integer multiplications, unless the caller allows more
+MAX_HELD = 10**7  # numbers of 256 bits in memory at a time
+MAX_NUMBERS = 10**6  # of one sample at a node; that all windows of a file read
 BITS = (64, 4096)
 LARGEST = 2**20  # of a value that enters an activation
 MAX_STEPS = 10**6
-MAX_SIZE = 2048  # bits before the point of any number that is computed
+MAX_REAL = 2**128  # of a number in the file
+MAX_SIZE = 256  # bits before the point of any number that is computed
 
 Ints = list[int]
 Rows = list[Ints]
@@ -93,6 +95,12 @@ def read(text: bytes) -> dict[str, Any]:
     return found
 
 
+def load(path: str) -> dict[str, Any]:
+    """`read` a file, however long it is."""
+    with Path(path).open("rb") as file:
+        return read(file.read(MAX_BYTES + 1))
+
+
 def keys(at: Any, where: str, names: str, optional: str = "") -> dict[str, Any]:
     """An object with exactly these keys (and maybe the optional ones)."""
     if not isinstance(at, dict):
@@ -128,8 +136,8 @@ def real(x: Any, where: str) -> float:
         value = float.fromhex(x)
     except OverflowError:
         raise MalformedError(f"{where} is out of range") from None
-    if value.hex() != x or value - value != 0:
-        raise MalformedError(f"{where} is not a hexadecimal float in its only form")
+    if value.hex() != x or not -MAX_REAL < value < MAX_REAL:
+        raise MalformedError(f"{where} is not a hexadecimal float in its only form below 2**128")
     return value
 
 
@@ -139,9 +147,9 @@ def exact(x: Any, where: str) -> Fraction:
 
 
 def positive(x: Any, where: str) -> Fraction:
-    """A number above 0 within 2**-900 and 2**900."""
+    """A number above 2**-900."""
     value = exact(x, where)
-    if not Fraction(1, 2**900) < value < 2**900:
+    if value <= Fraction(1, 2**900):
         raise MalformedError(f"{where} is not positive")
     return value
 
@@ -502,9 +510,17 @@ class Node(NamedTuple):
         """Entries of one sample."""
         return prod(self.shape)
 
+    @property
+    def taps(self) -> int:
+        """How many entries its windows read, counted as often as they are read."""
+        return len(self.window.places) * len(self.window.places[0]) if self.window else 0
 
-def windows(shape: tuple[int, ...], at: Any, where: str, each: bool) -> Window:
-    """Windows on samples ``[channels, *sizes]``; `each` channel by itself, or all together."""
+
+def windows(shape: tuple[int, ...], at: Any, where: str, each: bool, most: int) -> Window:
+    """Windows on samples ``[channels, *sizes]``; `each` channel by itself, or all together.
+
+    They read at most `most` entries, counted as often as they are read.
+    """
     keys(at, where, "kernel stride padding dilation")
     axes = len(shape) - 1
     if axes not in (1, 2):
@@ -523,13 +539,13 @@ def windows(shape: tuple[int, ...], at: Any, where: str, each: bool) -> Window:
         if extent > room:
             raise MalformedError(f"{where}: the kernel does not fit")
         out.append((room - extent) // stride[a] + 1)
-        if out[a] * kernel[a] > MAX_NUMBERS:
+        if out[a] * kernel[a] > most:
             raise MalformedError(f"{where}: too many windows")
         taps = [[stride[a] * o + dilation[a] * t - padding[2 * a] for t in range(kernel[a])]
                 for o in range(out[a])]
         reads.append([[i if 0 <= i < size else -1 for i in row] for row in taps])
     sizes, channels = shape[1:], shape[0]
-    if prod(out) * prod(kernel) * channels > MAX_NUMBERS:
+    if prod(out) * prod(kernel) * channels > most:
         raise MalformedError(f"{where}: too many windows")
     image, step = _places(reads, sizes), prod(sizes)
     if each:
@@ -559,7 +575,7 @@ def program(at: Any, inputs: tuple[int, ...], parameters: dict[str, Array]) -> l
     """The operations; every parameter is used exactly once, with the shape it must have."""
     if not isinstance(at, list) or not 1 <= len(at) <= MAX_NODES:
         raise MalformedError(f"program is not a list of 1 to {MAX_NODES} operations")
-    nodes, used = [Node("data", (), inputs)], []
+    nodes, used, room = [Node("data", (), inputs)], [], MAX_NUMBERS
 
     def parameter(name: Any, where: str, shape: tuple[int, ...]) -> str:
         if not isinstance(name, str) or name not in parameters:
@@ -584,7 +600,7 @@ def program(at: Any, inputs: tuple[int, ...], parameters: dict[str, Array]) -> l
         if op not in ("sum", "concat") and len(sources) != 1:
             raise MalformedError(f"{where}: {op} takes one source")
         if op == "linear":
-            nodes.append(_linear(item, where, first, sources, parameters, parameter))
+            nodes.append(_linear(item, where, first, sources, parameters, parameter, room))
         elif op == "activation":
             name = word(item["function"], f"{where}: function")
             if name not in FUNCTIONS:
@@ -596,7 +612,7 @@ def program(at: Any, inputs: tuple[int, ...], parameters: dict[str, Array]) -> l
             nodes.append(Node(op, sources, first, weight=own,
                               scale=exact(item["factor"], f"{where}: factor")))
         elif op == "average":
-            found = windows(first, item["window"], where, each=True)
+            found = windows(first, item["window"], where, True, room)
             nodes.append(Node(op, sources, (first[0], *found.out), found))
         elif op == "flatten":
             nodes.append(Node(op, sources, (prod(first),)))
@@ -610,6 +626,7 @@ def program(at: Any, inputs: tuple[int, ...], parameters: dict[str, Array]) -> l
             nodes.append(Node(op, sources, (sum(s[0] for s in shapes), *first[1:])))
         if nodes[-1].size > MAX_NUMBERS:
             raise MalformedError(f"{where} is too large")
+        room -= nodes[-1].taps
     if sorted(used) != sorted(parameters):
         raise MalformedError("not every parameter is used exactly once")
     return nodes
@@ -627,10 +644,10 @@ OPERATIONS = {
 
 
 def _linear(item: dict[str, Any], where: str, shape: tuple[int, ...], sources: tuple[int, ...],
-            parameters: dict[str, Array], parameter: Callable[..., str]) -> Node:
+            parameters: dict[str, Array], parameter: Callable[..., str], room: int) -> Node:
     window = None
     if item["window"] is not None:
-        window = windows(shape, item["window"], where, each=False)
+        window = windows(shape, item["window"], where, False, room)
     elif len(shape) != 1:
         raise MalformedError(f"{where}: without a window it takes vectors")
     name = item["weight"]
@@ -703,6 +720,8 @@ class Network:
         self.g, self.nodes, self.parameters = g, nodes, parameters
         self.samples = len(data.rows)
         self.weights = {k: self._weight(n) for k, n in enumerate(nodes) if n.op == "linear"}
+        for held in parameters.values():
+            g.held(largest([held.entries]))
         self.values = [data]
         self.slopes: dict[int, Balls] = {}
         self.bends: dict[int, Rows] = {}
@@ -1375,32 +1394,52 @@ def certificate(at: dict[str, Any]) -> Certificate:
                        (step, factor), claims, shift, lower, steps, reach)
 
 
-def work(c: Certificate) -> int:
-    """About how many integer multiplications a check takes, in units of 128 bits."""
-    samples, outputs = c.inputs.shape[0], c.nodes[-1].size
+def work(c: Certificate) -> tuple[int, int]:
+    """What a check takes: multiplications of 128-bit integers, numbers of 256 bits in memory.
+
+    Both are a little more than what happens; products of longer integers count as several.
+    """
+    samples, outputs, bits = c.inputs.shape[0], c.nodes[-1].size, c.grid.bits
     rows = samples * outputs
+    both = samples + rows
     blocks = sum(node.weight is not None for node in c.nodes)
+    held = 3 * rows**2 + 4 * blocks**2
 
     def norm_of(high: int, wide: int) -> int:
         short = min(high, wide)
-        return high * wide * short + 7 * min(short, 256)**3
+        return high * wide * (short if short <= 256 else 2) + 7 * min(short, 256)**3
 
-    total = rows**3 + 7 * min(rows, 256)**3
+    total = 2 * rows**3 + norm_of(rows, rows) + 12 * min(blocks, 256)**3 + 600 * rows
     for node in c.nodes[1:]:
-        total += (samples + rows) * node.size * (400 if node.op == "activation" else 1)
-        total += (samples + rows) * node.size * len(node.sources) + blocks * len(node.sources)
-        total += blocks**2 if node.op == "activation" else 0
-        if node.op != "linear":
+        places = both * node.size
+        held += places + node.taps
+        total += places * len(node.sources) + 4 * blocks * len(node.sources) + 2 * both * node.taps
+        if node.op == "activation":
+            series = min(50 * bits, 30000) if node.function in ("erf", "gelu") else 600
+            total += samples * node.size * series + places + 4 * blocks**2
+            held += 2 * samples * node.size
+        if node.weight is None:
             continue
-        assert node.weight is not None
-        size = len(c.parameters[node.weight].values)
-        high = c.parameters[node.weight].shape[0]
-        pixels = 1 if node.window is None else len(node.window.places)
-        total += (samples + 2 * rows) * pixels * size + norm_of(high, size // high)
-        total += norm_of(samples * pixels, size // high + 1) + norm_of(samples, samples)
-        total += min((samples * pixels)**2, 512**2) * (size // high)
-        total += rows * rows * (size if pixels > 1 or node.normalise != "none" else high)
-    return total * max(1, c.grid.bits // 128)**2 * (c.steps + 1)
+        total += 2 * samples * norm_of(outputs, node.size)
+        entries = len(c.parameters[node.weight].values)
+        if node.op != "linear":
+            total += rows * (node.size + rows)
+            continue
+        high = node.shape[0]
+        wide = entries // high
+        pixels = node.size // high
+        windows_read = samples * pixels * wide
+        plain = node.window is None and node.normalise == "none"
+        total += (samples + 2 * rows) * pixels * entries + 10 * entries + norm_of(high, wide)
+        total += 2 * (norm_of(samples * pixels, wide + 1) + norm_of(samples, samples))
+        total += rows**2 * (high + wide if plain else entries)
+        held += 4 * windows_read + 2 * entries + (0 if plain else rows * entries)
+        held += samples * entries if c.steps else 0
+        if samples * pixels <= max(512, wide + 1):
+            total += 2 * (samples * pixels)**2 * (wide + 2)
+            held += (samples * pixels)**2
+    scale = 1 + (bits / 256)**2
+    return int(total * scale) * (c.steps + 1), int(held * (1 + bits / 256))
 
 
 def outputs_loss(c: Certificate, net: Network) -> int:
@@ -1577,7 +1616,8 @@ def judge(c: Certificate, f: Facts) -> list[Line]:
     loss = claim["residual" if square else "loss"]
     upper("residual" if square else "loss", f.loss, "|F - y|" if square else "cross-entropy")
     delta = claim["delta"]
-    bend = claim["jacobian"]**2 + curved * loss if square else _entropy_bend(c)
+    slope = _entropy_slope(c)
+    bend = claim["jacobian"]**2 / (1 if square else 2) + curved * (loss if square else slope)
     line("delta", c.step * bend / 2 <= delta < 1,
          f"step {show(c.step)}: {show(c.step * bend / 2)} <= delta {show(delta)} < 1")
     # sigma_0 = sqrt(low); sigma_0 - L R > 0
@@ -1585,12 +1625,14 @@ def judge(c: Certificate, f: Facts) -> list[Line]:
          f"(L R)^2 < sigma^2: {show((curved * radius)**2)} < {show(low)}")
     if not all(x.holds for x in lines):
         return lines
-    # need < (1 - delta)(sigma_0 R - L R^2/2)
+    # need < (1 - delta)(sigma_0 S - L S^2/2); a residual cannot fall below 0 in a last step that
+    # leaves the ball, cross-entropy can below its target: there S leaves room for one more step
     need = loss if square else _entropy_path(c)
-    left = need + (1 - delta) * curved * radius**2 / 2
-    line("path", left**2 < ((1 - delta) * radius)**2 * low,
-         "(loss + (1 - delta) L R^2/2)^2 < ((1 - delta) sigma R)^2: "
-         f"{show(left**2)} < {show(((1 - delta) * radius)**2 * low)}")
+    path = radius if square else radius - c.step * claim["jacobian"] * slope
+    left, right = need + (1 - delta) * curved * path**2 / 2, (1 - delta) * path
+    line("path", path > 0 and left**2 < right**2 * low,
+         f"({'|F - y|' if square else 'need'} + (1 - delta) L S^2/2)^2 < ((1 - delta) sigma S)^2, "
+         f"path S = {show(path)}: {show(left**2)} < {show(right**2 * low)}")
     if square:
         # sigma_0 from below by a rational: s^2 <= low
         sigma = Fraction(isqrt(int(low * 2**2000)), 2**1000) - curved * radius
@@ -1601,12 +1643,10 @@ def judge(c: Certificate, f: Facts) -> list[Line]:
     return lines
 
 
-def _entropy_bend(c: Certificate) -> Fraction:
-    """Curvature of the loss on the way, [C 5]: ``b^2/2 + sqrt2 L min(loss, sqrt n)``."""
-    samples = c.inputs.shape[0]
-    root = Fraction(isqrt(samples << 128) + 1, 2**64)
-    slope = Fraction(3, 2) * min(c.claims["loss"], root)  # 3/2 > sqrt 2
-    return c.claims["jacobian"]**2 / 2 + c.claims["lipschitz"] * slope
+def _entropy_slope(c: Certificate) -> Fraction:
+    """Bound of cross-entropy's gradient in the outputs, [C 5]: ``sqrt2 min(loss, sqrt n)``."""
+    root = Fraction(isqrt(c.inputs.shape[0] << 128) + 1, 2**64)
+    return Fraction(3, 2) * min(c.claims.get("loss", root), root)  # 3/2 > sqrt 2
 
 
 def _entropy_path(c: Certificate) -> Fraction:
@@ -1677,9 +1717,12 @@ def check(at: dict[str, Any], say: Callable[[str], None] = lambda text: None,
         MalformedError: if it is none, or a check would take more than `limit` multiplications.
     """
     c = certificate(at)
-    if work(c) > limit:
-        raise MalformedError(f"a check would take about {work(c):.1e} multiplications, more than "
-                        f"{limit:.1e}")
+    found, held = work(c)
+    if found > limit:
+        raise MalformedError(f"a check would take about {show(Fraction(found))} multiplications, "
+                             f"more than {show(Fraction(limit))}")
+    if held > MAX_HELD:
+        raise MalformedError(f"a check would hold about {held} numbers, more than {MAX_HELD}")
     try:
         lines = judge(c, facts(c, say))
     except FailedError as error:
@@ -1695,10 +1738,7 @@ def main(arguments: Sequence[str]) -> int:
         print("usage: python checker.py certificate.json", file=sys.stderr)
         return 2
     try:
-        path = Path(arguments[0])
-        if path.stat().st_size > MAX_BYTES:
-            raise MalformedError(f"the file has more than {MAX_BYTES} bytes")
-        verdict = check(read(path.read_bytes()), lambda text: print(text, file=sys.stderr))
+        verdict = check(load(arguments[0]), lambda text: print(text, file=sys.stderr))
     except (OSError, MalformedError) as error:
         print(f"malformed: {error}", file=sys.stderr)
         return 2

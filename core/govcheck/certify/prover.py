@@ -126,8 +126,11 @@ class Prover:
         """Bound of the curvature of the summed loss on the way."""
         if self.square:
             return jacobian**2 + lipschitz * loss
-        slope = 1.5 * min(loss, math.sqrt(len(self.task.inputs)) * (1 + 1e-12))
-        return jacobian**2 / 2 + lipschitz * slope
+        return jacobian**2 / 2 + lipschitz * self.slope(loss)
+
+    def slope(self, loss: float) -> float:
+        """Bound of cross-entropy's gradient in the outputs."""
+        return 1.5 * min(loss, math.sqrt(len(self.task.inputs)) * (1 + 1e-12))
 
     def measure(self, theta: Parameters, run: Pass | None = None) -> Measured:
         """All numbers at one point."""
@@ -157,22 +160,24 @@ class Prover:
             return None  # the target is reached already, which says nothing
         need = max(need, 1e-12 * sigma**2 / at.lipschitz)
         for stretch in (1.02, 1.1, 1.25, 1.5, 1.8, 2.2):
-            radius = stretch * need / sigma
-            curved = INFLATION * second_order(self.net, theta, run, radius, adjoints)
-            area = sigma * radius - curved * radius**2 / 2
-            if curved * radius >= sigma or area <= need:
-                continue
-            most = 1 - 1.0001 * need / area
-            jacobian = math.sqrt(at.top) + curved * radius
-            bend = self.bend(at.loss, jacobian, curved)
-            if step is not None:
-                delta = step * factor * bend / 2 * (1 + 1e-6)
-                if delta < most:
+            curves: dict[float, float] = {}
+            for slack in SLACKS if step is None and aim == "steps" else SLACKS[:1]:
+                # the last step to a target of cross-entropy must stay in the ball; its length
+                # is at most step |J| slope, and a step of slack d is 4 d/|J|^2 where L = 0
+                slope = 0.0 if self.square else self.slope(at.loss)
+                first = 4 * slack / at.top if step is None else step * factor
+                radius = stretch * need / sigma + 1.05 * first * math.sqrt(at.top) * slope
+                if radius not in curves:
+                    curves[radius] = INFLATION * second_order(
+                        self.net, theta, run, radius, adjoints)
+                curved = curves[radius]
+                jacobian = math.sqrt(at.top) + curved * radius
+                bend = self.bend(at.loss, jacobian, curved)
+                delta = slack if step is None else step * factor * bend / 2 * (1 + 1e-6)
+                path = radius - 1.0001 * (2 * delta / bend) * jacobian * slope
+                area = sigma * path - curved * path**2 / 2
+                if path > 0 and curved * radius < sigma and 1.0001 * need < (1 - delta) * area:
                     return Plan(radius, delta, step)
-                continue
-            found = [d for d in SLACKS if d < most and (aim == "steps" or d == SLACKS[0])]
-            if found:
-                return Plan(radius, found[0])
         return None
 
     def train(
