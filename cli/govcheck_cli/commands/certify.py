@@ -148,12 +148,15 @@ def _write(path: str, file: dict[str, Any]) -> None:
 
 
 def _report(options: argparse.Namespace, found: Outcome, width: int | None) -> dict[str, Any]:
+    from govcheck.certify.tight import tight_rate
+
     closed = found.file is not None
     return {
         "proven": closed,
         "statement": found.statement if closed else "",
         "file": options.output if closed else None,
         "steps": found.steps,
+        "tight_rate": tight_rate(found.file) if found.file is not None else None,
         "from_start": closed and (found.steps == 0 or options.shadow),
         "h": found.at.h,
         "loss": found.at.loss,
@@ -166,11 +169,21 @@ def _report(options: argparse.Namespace, found: Outcome, width: int | None) -> d
     }
 
 
+def _gap(rate: float) -> str:
+    """One minus a rate in four digits, rounded down."""
+    from decimal import ROUND_FLOOR, Context, Decimal
+
+    return f"{Context(4, rounding=ROUND_FLOOR).subtract(Decimal(1), Decimal(rate)):.4g}"
+
+
 def _show(report: dict[str, Any]) -> None:
     for line in report["inequalities"]:
         output.write(f"{'PASS' if line['holds'] else 'FAIL'} {line['name']}: {line['text']}")
     if report["proven"]:
         output.write(report["statement"])
+        if report["tight_rate"] is not None:
+            output.write("By the exact rate of smooth losses with the PL inequality each step "
+                         f"multiplies it by at most 1 - {_gap(report['tight_rate'])}.")
         side = "before" if report["from_start"] else "after"
         place = f"{side} {report['steps']} steps of training"
         place = place if report["steps"] else "at the start"

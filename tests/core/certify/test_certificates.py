@@ -17,6 +17,7 @@ from govcheck.certify import checker
 from govcheck.certify.program import Task, task
 from govcheck.certify.prover import Plan, Prover
 from govcheck.certify.search import certify
+from govcheck.certify.tight import tight_rate
 
 
 def _runs_as_promised(found: Task, file: dict[str, Any], steps: int) -> None:
@@ -29,13 +30,17 @@ def _runs_as_promised(found: Task, file: dict[str, Any], steps: int) -> None:
     start = np.concatenate([w.ravel() for w in theta.values()])
     radius, step = float(c.claims["radius"]), float(c.step)
     loss = prover.loss(prover.net.forward(theta))
+    exact = tight_rate(file)
+    if exact is not None:
+        assert 0 <= exact < float(c.claims["rate"])
     for _ in range(steps):
         run = prover.net.forward(theta)
         g = prover.net.gradient(theta, run, prover.residual(run))
         theta = {name: w - step * g[name] for name, w in theta.items()}
         now = prover.loss(prover.net.forward(theta))
         if prover.square:
-            assert now**2 <= float(c.claims["rate"]) * loss**2 * (1 + 1e-9) + 1e-24
+            best = min(float(c.claims["rate"]), exact or 1.0)
+            assert now**2 <= best * loss**2 * (1 + 1e-9) + 1e-24
         else:
             assert now <= loss * (1 + 1e-12)
         loss = now
