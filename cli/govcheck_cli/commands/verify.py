@@ -15,8 +15,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.epilog = EXIT
     parser.add_argument("certificate", metavar="CERTIFICATE", help="file that certify wrote")
-    parser.add_argument("--limit", type=float, default=2e8, metavar="N",
-                        help="largest number of integer multiplications (default 2e8)")
+    parser.add_argument("--limit", type=float, default=1e9, metavar="N",
+                        help="largest number of integer multiplications (default 1e9)")
     common.add_json(parser)
     parser.set_defaults(run=run)
 
