@@ -84,7 +84,7 @@ def _true(file: File) -> bool:
         claim["eigenvalue"] <= values[0] * tiny, prover.loss(run) <= loss * tiny,
         second_order(prover.net, theta, run, radius) <= curved * tiny,
         math.sqrt(values[-1]) + curved * radius <= claim["jacobian"] * tiny,
-        0 < step, step * bend / 2 <= delta * tiny, 0 < delta < 1, 0 < path,
+        step > 0, step * bend / 2 <= delta * tiny, 0 < delta < 1, path > 0,
         prover.need(loss) <= (1 - delta) * (sigma * path - curved * path**2 / 2) * tiny,
         not prover.square or rate <= claim["rate"] * tiny < tiny,
     ))
