@@ -29,6 +29,9 @@ BOUNDED: Final = 0.25
 """A power of H up to here is taken for none: from 16 to 32 layers it is a factor 1.19."""
 
 LINEAR: Final = 0.9
+LARGE: Final = 300.0
+"""Size of the largest eigenvalue from which no deeper kernel is computed."""
+
 MEANING: Final = {
     1: "(A) the outputs' derivative in all weights and a, in the limit of large width",
     2: "(B) the derivative of x^(H) in x^(1), m = 200, mean of 2 networks",
@@ -41,7 +44,7 @@ class ZhangTheorem3(Lemma):
     J is not defined in print. Options: ``J: 1`` (outputs in parameters) or ``J: 2`` (features
     in features of the first layer, the default as corrected), and ``scale: p`` for branches
     with the factor ``H^-p/sqrt(m)``: 0 (the default, standard), 1/2 or 1. Both claims are held
-    against computed values at 2 to 32 layers, which is evidence and no proof.
+    against computed values at 2 to 32 layers, fewer where kernels become large, which is evidence and no proof.
     """
 
     name: ClassVar[str] = "zhang2022.theorem_3"
@@ -124,7 +127,12 @@ def _computed(local: Local, J: int, power: Fraction) -> tuple[Extremes, ...] | U
         if isinstance(dual, Unknown):
             return dual
         x = data.dataset.x[:SAMPLES].reshape(min(SAMPLES, len(data.dataset.x)), -1)
-        return tuple(parameter_extremes(x, H, power, dual) for H in DEPTHS)
+        found: list[Extremes] = []
+        for H in DEPTHS:
+            # Gaussian expectations take time like the variance, which grows with the features
+            if len(found) < 2 or found[-1].largest < LARGE:
+                found.append(parameter_extremes(x, H, power, dual))
+        return tuple(found)
     at = local.start
     if isinstance(at, Unknown):
         return at
