@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from govcheck.analysis import Analysis
     from govcheck.numeric.distributed import Processes
     from govcheck.numeric.measure.record import Budget, Cost
+    from govcheck.numeric.measure.subject import Subject
     from govcheck.plugin.registry import Registry
 
 EXIT = """\
@@ -43,7 +44,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="where the bounds hold: the file's set; the smallest around the initial weights that "
         "reaches the point; auto: the file's, unless it has no bounds",
     )
-    parser.add_argument("--plot", metavar="FILE", help="draw the table, .svg or .png")
+    parser.add_argument("--plot", metavar="FILE", help="draw the table, .svg or .png; with "
+                        "--spectra a folder, for one drawing of each place")
+    parser.add_argument(
+        "--chain", action="store_true",
+        help="instead: printed, derived and local bounds for beta, D, sigma_D, mu and the rate, "
+        "beside a short run of gradient descent",
+    )
     parser.add_argument(
         "--estimate", action="store_true", help="say what it would cost, and measure nothing"
     )
@@ -59,6 +66,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", metavar="NAME", default="cpu", help="as torch names it")
     parser.add_argument("--seed", type=run_options.natural, default=0, metavar="S",
                         help="of starts and probes (0)")
+    group = parser.add_argument_group("singular values of layers")
+    group.add_argument(
+        "--spectra", metavar="PLACE", nargs="*",
+        help="those of the derivative of the outputs in the inputs, over the whole batch: of "
+        "these layers and blocks, of conv..relu for layers in a row, of `network`; of all "
+        "without a PLACE. Nothing else is measured",
+    )
+    group.add_argument(
+        "--method", choices=("auto", "dense", "structured", "inertia", "lanczos"),
+        default="auto", help="how (auto: exact where that takes up to 20 s, or lanczos)",
+    )
+    group.add_argument(
+        "--tolerance", type=float, default=0.01, metavar="E",
+        help="of the distribution function, for inertia and lanczos (0.01)",
+    )
     group = parser.add_argument_group("along training")
     group.add_argument(
         "--every", type=run_options.natural, metavar="K",
@@ -101,7 +123,7 @@ def _check(options: argparse.Namespace, shared: Processes | None) -> None:
     """
     from govcheck.errors import InputError, Problem
 
-    if options.plot is not None:
+    if options.plot is not None and options.spectra is None:
         from govcheck_cli.measure_plot import check
 
         check(Path(options.plot))
@@ -111,6 +133,18 @@ def _check(options: argparse.Namespace, shared: Processes | None) -> None:
     if options.every is not None and shared is not None:
         raise InputError(Problem("bad-option", "processes do not share training", "--every",
                                  "start one process"))
+    if options.chain and any(
+        (options.quantities, options.plot, options.estimate, options.every is not None)
+    ):
+        raise InputError(Problem(
+            "bad-option", "it goes with none of --quantities, --plot, --estimate and --every",
+            "--chain",
+        ))
+    if options.spectra is not None and (
+        shared is not None or options.quantities is not None or options.every is not None
+    ):
+        raise InputError(Problem("bad-option", "it goes neither with --quantities nor with "
+                                 "--every, and runs in one process", "--spectra"))
     if options.every == 0:
         raise InputError(Problem("bad-option", "it takes a number of steps from 1 on", "--every"))
 
@@ -129,6 +163,14 @@ def _measure(
     s, start = subject(analysis, state, dtype=dtype, device=device)
     if shared is not None:
         s = Sharded(s, shared)
+    if options.chain:
+        about = _about(options, analysis) | {"point": where, "parameters": s.parameters}
+        return _chain(options, analysis, registry, s, start, about)
+    if options.spectra is not None:
+        from govcheck_cli.measure_spectra import spectra
+
+        return spectra(options, s, _about(options, analysis) | {"point": where},
+                       _budget(options, shared))
     groups, budget = chosen(_groups(options), s), _budget(options, shared)
     about = _about(options, analysis) | {"point": where, "parameters": s.parameters}
     if options.estimate:
@@ -155,6 +197,25 @@ def _measure(
     for row in result.alarms:
         output.fail([f"ALARM: {row.sentence}"])
     return VIOLATED if result.alarms else OK
+
+
+def _chain(
+    options: argparse.Namespace, analysis: Analysis, registry: Registry, s: Subject,
+    start: Tensor, about: dict[str, Any],
+) -> int:
+    from govcheck.numeric.measure.chain import chains
+    from govcheck_cli.main import OK, VIOLATED
+
+    found = chains(analysis, s, start, registry, budget=_budget(options), seed=options.seed,
+                   progress=lambda text: output.note(f"govcheck: {text}"))
+    if options.json:
+        output.write_json(about | found.as_json())
+    else:
+        from govcheck_cli.measure_chain import show
+
+        output.write(show(about, found))
+    output.fail([f"ALARM: {text}" for text in found.alarms])
+    return VIOLATED if found.alarms else OK
 
 
 def _along(options: argparse.Namespace, analysis: Analysis, registry: Registry) -> int:

@@ -249,14 +249,14 @@ def _gram(s: Subject, budget: Budget, seed: int, notes: list[str]) -> list[Measu
         return _gram_free(s, budget, seed)
     found = grams(s, lambda name: single, budget)
     made = spectrum(found.total, s, found.expected, found.method)
-    made += _singular(s, found.total, *made)
+    made += singular(s, found.total, *made)
     if len(found.blocks) > 1:
         for block in found.blocks.values():
             made += spectrum(block, s, found.expected, found.method)
     return made
 
 
-def _singular(
+def singular(
     s: Subject, total: Gram, largest: Measurement, smallest: Measurement
 ) -> list[Measurement]:
     """``D``, ``sigma_D`` and ``D_rows`` from the Gram matrix over all parameters."""

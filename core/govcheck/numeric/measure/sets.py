@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
@@ -55,8 +55,19 @@ def distances(s: Subject, theta: Tensor, centre: Tensor | None) -> dict[str, flo
     return found
 
 
+def _farthest(
+    s: Subject, points: Sequence[Tensor], centre: Tensor | None
+) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for theta in points:
+        for node, length in distances(s, theta, centre).items():
+            found[node] = max(found.get(node, 0.0), length)
+    return found
+
+
 def proven(
-    analysis: Analysis, s: Subject, start: Tensor, registry: Registry, which: Which = "auto"
+    analysis: Analysis, s: Subject, start: Tensor, registry: Registry, which: Which = "auto",
+    also: Sequence[Tensor] = (),
 ) -> Proven:
     """Bounds on a set that contains the subject's parameters.
 
@@ -68,13 +79,15 @@ def proven(
         which: ``file``: the file's set, enlarged to reach the point where it lies outside;
             ``point``: the smallest set around the initial weights; ``auto``: the file's, but
             the smallest around the initial weights where nothing holds on all parameters.
+        also: further parameters that the set is to contain.
     """
+    points = (s.theta, *also)
     if which == "auto":
         hopeless = isinstance(analysis.domain, Everything) and isinstance(
             analysis.bounds["D"].value, Unknown)
         which = "point" if hopeless else "file"
     if which == "point":
-        radii = distances(s, s.theta, start)
+        radii = _farthest(s, points, start)
         made = _on(analysis, registry, "around_init", 0.0, radii)
         moved = max(radii.values(), default=0.0)
         words = (
@@ -87,7 +100,7 @@ def proven(
         return Proven(analysis, "all parameters", lambda theta: True)
     assert isinstance(domain, Ball | AroundInit)
     centre = None if isinstance(domain, Ball) else start
-    now = distances(s, s.theta, centre)
+    now = _farthest(s, points, centre)
     named = {node: _number(analysis, r) for node, r in domain.radii.items()}
     radius = _number(analysis, domain.radius)
     outside = {n: d for n, d in now.items() if d > named.get(n, radius)}
@@ -130,6 +143,16 @@ def _on(
     arch = analysis.architecture
     spec = DomainSpec(kind, num(_up(radius)), {n: num(_up(r)) for n, r in radii.items()})
     made = analyze(replace(arch, domain=spec, theorems=()), analysis.mode, registry, data=False)
+    return _with_data(made, analysis)
+
+
+def in_mode(analysis: Analysis, mode: str, registry: Registry) -> Analysis:
+    """The same analysis under another mode, without theorems."""
+    arch = replace(analysis.architecture, theorems=())
+    return _with_data(analyze(arch, mode, registry, data=False), analysis)
+
+
+def _with_data(made: Analysis, analysis: Analysis) -> Analysis:
     made.data = analysis.data
     if analysis.data is not None:
         made.env.update(data_values(analysis.data))

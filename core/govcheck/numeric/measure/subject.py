@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from math import prod
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -121,6 +122,17 @@ class Subject:
     def loss(self, theta: Tensor) -> Tensor:
         """The loss at given parameters."""
         return self.cost(self(theta))
+
+    def at(self, theta: Tensor) -> Self:
+        """The same network, batch and loss at other parameters."""
+        moved = copy.copy(self)
+        moved.module = copy.deepcopy(self.module)
+        with torch.no_grad():
+            for name, p in moved.module.named_parameters():
+                p.copy_(theta[self.slices[name]].reshape(p.shape))
+        for name in ("theta", "outputs"):
+            moved.__dict__.pop(name, None)
+        return moved
 
     @cached_property
     def outputs(self) -> Tensor:
