@@ -44,7 +44,8 @@ class ZhangTheorem3(Lemma):
     J is not defined in print. Options: ``J: 1`` (outputs in parameters) or ``J: 2`` (features
     in features of the first layer, the default as corrected), and ``scale: p`` for branches
     with the factor ``H^-p/sqrt(m)``: 0 (the default, standard), 1/2 or 1. Both claims are held
-    against computed values at 2 to 32 layers, fewer where kernels become large, which is evidence and no proof.
+    against computed values at 2 to 32 layers, fewer where kernels become large, which is
+    evidence and no proof.
     """
 
     name: ClassVar[str] = "zhang2022.theorem_3"
