@@ -287,13 +287,6 @@ def dot_error(g: Grid, n: int, a: int, ea: int, b: int, eb: int) -> int:
     return (ea * b + eb * a + n * ea * eb >> g.bits) + 2
 
 
-def product(g: Grid, a: Balls, b: Balls) -> Balls:
-    """Matrix of products of rows of a with rows of b."""
-    n = len(a.rows[0])
-    error = dot_error(g, n, heaviest(a.rows), a.error, heaviest(b.rows), b.error)
-    return Balls([[dot(r, s) >> g.bits for s in b.rows] for r in a.rows], error)
-
-
 def times_balls(g: Grid, a: Balls, b: Balls) -> Balls:
     """Product entry by entry."""
     error = (a.error * largest(b.rows) + b.error * largest(a.rows) + a.error * b.error
@@ -448,17 +441,13 @@ class Function(NamedTuple):
     third: Fraction
 
 
-def _bounds(a: str, b: str, c: str) -> tuple[Fraction, Fraction, Fraction]:
-    return Fraction(a), Fraction(b), Fraction(c)
-
-
 FUNCTIONS = {  # the decimals are rounded up; closed forms in docs/theory/layer-constants.md
-    "tanh": Function(_tanh, *_bounds("1", "0.769801", "2")),
-    "sigmoid": Function(_sigmoid, *_bounds("0.25", "0.096226", "0.125")),
-    "softplus": Function(_softplus, *_bounds("1", "0.25", "0.096226")),
-    "erf": Function(_erf, *_bounds("1.128380", "0.967884", "2.256760")),
-    "gelu": Function(_gelu, *_bounds("1.128905", "0.797886", "0.778772")),
-    "identity": Function(_identity, *_bounds("1", "0", "0")),
+    "tanh": Function(_tanh, *map(Fraction, ("1", "0.769801", "2"))),
+    "sigmoid": Function(_sigmoid, *map(Fraction, ("0.25", "0.096226", "0.125"))),
+    "softplus": Function(_softplus, *map(Fraction, ("1", "0.25", "0.096226"))),
+    "erf": Function(_erf, *map(Fraction, ("1.128380", "0.967884", "2.256760"))),
+    "gelu": Function(_gelu, *map(Fraction, ("1.128905", "0.797886", "0.778772"))),
+    "identity": Function(_identity, *map(Fraction, ("1", "0", "0"))),
 }
 
 
@@ -577,11 +566,12 @@ def program(at: Any, inputs: tuple[int, ...], parameters: dict[str, Array]) -> l
         raise MalformedError(f"program is not a list of 1 to {MAX_NODES} operations")
     nodes, used, room = [Node("data", (), inputs)], [], MAX_NUMBERS
 
-    def parameter(name: Any, where: str, shape: tuple[int, ...]) -> str:
+    def parameter(name: Any, where: str, *shape: int | None) -> str:
         if not isinstance(name, str) or name not in parameters:
             raise MalformedError(f"{where}: there is no parameter {str(name)[:40]!r}")
-        if parameters[name].shape != shape:
-            raise MalformedError(f"{where}: {name} has shape {parameters[name].shape}, not {shape}")
+        have = parameters[name].shape
+        if len(have) != len(shape) or any(n not in (None, m) for n, m in zip(shape, have)):
+            raise MalformedError(f"{where}: {name} has shape {have}, not {shape}")
         used.append(name)
         return name
 
@@ -608,7 +598,7 @@ def program(at: Any, inputs: tuple[int, ...], parameters: dict[str, Array]) -> l
             nodes.append(Node(op, sources, first, function=name))
         elif op == "scale":
             name = item["parameter"]
-            own = None if name is None else parameter(name, where, ())
+            own = None if name is None else parameter(name, where)
             nodes.append(Node(op, sources, first, weight=own,
                               scale=exact(item["factor"], f"{where}: factor")))
         elif op == "average":
@@ -650,15 +640,10 @@ def _linear(item: dict[str, Any], where: str, shape: tuple[int, ...], sources: t
         window = windows(shape, item["window"], where, False, room)
     elif len(shape) != 1:
         raise MalformedError(f"{where}: without a window it takes vectors")
-    name = item["weight"]
-    if not isinstance(name, str) or name not in parameters:
-        raise MalformedError(f"{where}: there is no parameter {str(name)[:40]!r}")
-    have = parameters[name].shape
     columns = (shape[0],) if window is None else (shape[0], *item["window"]["kernel"])
-    if len(have) < 2:
-        raise MalformedError(f"{where}: the weight has no rows")
-    weight = parameter(name, where, (have[0], *columns))
-    bias = None if item["bias"] is None else parameter(item["bias"], where, (have[0],))
+    weight = parameter(item["weight"], where, None, *columns)
+    have = parameters[weight].shape
+    bias = None if item["bias"] is None else parameter(item["bias"], where, have[0])
     kind = item["normalise"]
     if not isinstance(kind, str) or kind not in ("none", "rows", "entries"):
         raise MalformedError(f"{where}: normalise is none of none, rows, entries")
@@ -1114,15 +1099,8 @@ def sizes_of(g: Grid, patches: list[Rows], error: int, ones: bool) -> Spread:
     return Spread(two, min(fourth, two), min(most, two, fourth))
 
 
-class Second(NamedTuple):
-    """What section 7 proves: bounds of the Jacobian's Lipschitz constant on the ball."""
-
-    lipschitz: int
-    by_blocks: Rows  # the matrix Q
-
-
 class _Ball:
-    """The recursions of [C 3], forward in `__init__` and backward in `second`."""
+    """The recursions of [C 3], forward in `__init__` and backward in `lipschitz`."""
 
     def __init__(self, net: Network, adjoints: list[Balls], radius: int) -> None:
         self.net, self.g, self.p, self.radius = net, net.g, adjoints, radius
@@ -1228,7 +1206,7 @@ class _Ball:
         own[k] = g.one
         return moved, own
 
-    def second(self) -> Second:
+    def lipschitz(self) -> int:
         """Go backward: how far adjoints move, and the terms of the second derivative."""
         g, nodes = self.g, self.net.nodes
         place = {k: i for i, k in enumerate(self.blocks)}
@@ -1266,7 +1244,7 @@ class _Ball:
             else:
                 for s in node.sources:
                     away[s] += away[k]
-        return Second(spectral_norm(g, Balls(q, 0), 12) if q else 0, q)
+        return spectral_norm(g, Balls(q, 0), 12)
 
     def _curved(self, k: int) -> int:
         """Bound of ``|D^2 P(w)[h, h] X|`` on the ball, h of norm 1; 0.858651 > 48 sqrt5/125."""
@@ -1297,9 +1275,9 @@ class _Ball:
                    for i in range(self.net.samples))
 
 
-def second_order(net: Network, adjoints: list[Balls], radius: int) -> Second:
+def second_order(net: Network, adjoints: list[Balls], radius: int) -> int:
     """Bound of ``|J(a) - J(b)|/|a - b|`` over a, b within `radius` of the parameters, [C 3]."""
-    return _Ball(net, adjoints, radius).second()
+    return _Ball(net, adjoints, radius).lipschitz()
 
 
 # ---------------------------------------------------------------------------------------
@@ -1494,22 +1472,12 @@ def loss_gradient(net: Network, seeds: Balls) -> dict[str, Balls]:
     for k, node in enumerate(net.nodes):
         if node.weight is None:
             continue
-        p = adjoints[k]
-        if node.op == "linear" and node.window is None and node.normalise == "none":
-            b = p.flipped()
-            x = Balls([u for us in net.patches(k) for u in us], net.patch_error(k)).flipped()
-            both = product(net.g, b, x)
-            weight = Balls([[v for row in both.rows for v in row]], both.error)
-            bias = Balls([[sum(row) for row in b.rows]], net.samples * b.error)
-        else:
-            each = gradients(net, k, p)
-            total = list(map(sum, zip(*each.rows)))
-            size = len(net.parameters[node.weight].entries)
-            weight = Balls([total[:size]], net.samples * each.error)
-            bias = Balls([total[size:]], net.samples * each.error)
-        found[node.weight] = weight
+        each = gradients(net, k, adjoints[k])
+        total, error = list(map(sum, zip(*each.rows))), net.samples * each.error
+        size = len(net.parameters[node.weight].entries)
+        found[node.weight] = Balls([total[:size]], error)
         if node.bias is not None:
-            found[node.bias] = bias
+            found[node.bias] = Balls([total[size:]], error)
     return found
 
 
@@ -1543,7 +1511,7 @@ def follow(c: Certificate, say: Callable[[str], None]) -> Followed:
         if not station or away + error > reach:
             station = now
             adjoints = net.adjoints()
-            curved = second_order(net, adjoints, reach).lipschitz
+            curved = second_order(net, adjoints, reach)
             top = g.root(spectral_norm(g, jacobian_gram(net, adjoints))) + g.times(curved, reach)
             if error > reach:
                 raise FailedError(f"the error after {t} steps exceeds the reach; more bits help")
@@ -1582,7 +1550,7 @@ def facts(c: Certificate, say: Callable[[str], None] = lambda text: None) -> Fac
     low = least_eigenvalue(g, k, factor, g.down(c.shift))
     top = spectral_norm(g, k)
     say("second derivative on the ball")
-    curved = second_order(net, adjoints, g.up(c.claims["radius"]) + at.error).lipschitz
+    curved = second_order(net, adjoints, g.up(c.claims["radius"]) + at.error)
     loss = outputs_loss(c, net)
     if at.error:
         # |J - J'| <= L e; sigma'^2 >= sigma^2 - 2 sigma L e

@@ -55,6 +55,12 @@ def test_values_and_derivatives_are_within_two_units(name: str, bits: int) -> No
         places = [0, 1, -1, (30 << bits) + 1, -(30 << bits), 700 << bits, -(700 << bits)]
         places += [round(rng.gauss(0, 2) * 2**40) << (bits - 40) for _ in range(30)]
         places += [rng.randrange(-(2 ** (bits - 20)), 2 ** (bits - 20)) for _ in range(5)]
+        # where series end, where a value is rounded to its limit, the largest that may enter
+        w = bits + checker.GUARD
+        for edge in ((0.7 * w) ** 0.5, (1.4 * w) ** 0.5, 0.69 * w, float(w)):
+            near = round(edge * rng.uniform(0.98, 1.02) * 2**40) << (bits - 40)
+            places += [near, -near]
+        places += [sign * (checker.LARGEST << bits) for sign in (1, -1)]
         for x in places:
             found = checker.FUNCTIONS[name].at(x << checker.GUARD, bits + checker.GUARD)
             exact = EXACT[name](arb(fmpq(x, 1 << bits)))
