@@ -8,21 +8,20 @@ from typing import ClassVar, Final
 
 from flint import arb
 
-from govcheck.analysis import Y_FROBENIUS, Analysis
-from govcheck.bounds.answer import ComposedBound, Ref, Sense, Unknown, Value, v_add
+from govcheck.analysis import Analysis
+from govcheck.bounds.answer import ComposedBound, Ref, Sense, Unknown, Value
 from govcheck.bounds.domain import AroundInit
 from govcheck.bounds.evaluate import Missing
-from govcheck.bounds.expr import ZERO, minimum
+from govcheck.bounds.expr import minimum
 from govcheck.kernels.descent import Descent, theorem_a_jointly
 from govcheck.report.numbers import outward
 from govcheck.theorems.protocol import Hypothesis, Reading, Status, Theorem, TheoremExample, Verdict
-from govcheck_plugins.theorems._support import positive, show, sound, summarised
+from govcheck_plugins.theorems._near_init import smooth, start_norm, surjective
+from govcheck_plugins.theorems._support import show, sound, summarised
 from govcheck_plugins.theorems._width_case import WidthCase, up, width_case
 from govcheck_plugins.theorems._width_hypotheses import Demand, cost, slow, step_factor
 
 SOURCE: Final = Ref("govcheck theory", "widths and rates, section 1 (Theorem A)")
-SMOOTH: Final = "the derivative of the outputs is bounded and Lipschitz on S"
-SURJECTIVE: Final = "lambda_min(DF DF^T) >= sigma(DF)^2 > 0 on S"
 REGION: Final = "S is a neighbourhood of the initial weights"
 STAYS: Final = "S reaches as far as gradient descent can go"
 
@@ -65,8 +64,8 @@ class LinearConvergenceNearInit(Theorem):
         self, case: WidthCase, domain: AroundInit, region: Hypothesis
     ) -> tuple[tuple[Hypothesis, ...], dict[str, ComposedBound]]:
         a = case.analysis
-        smooth, surjective = _smooth(a), _surjective(a)
-        found = self._descent(a) if smooth.holds and surjective.holds else None
+        bounded, onto = smooth(a), surjective(a)
+        found = self._descent(a) if bounded.holds and onto.holds else None
         lost = Unknown.because("D, D2F or sigma(DF) has no bound on S that helps")
         eta: Value = found.eta / step_factor(a) if isinstance(found, Descent) else found or lost
         step = Demand(
@@ -74,7 +73,7 @@ class LinearConvergenceNearInit(Theorem):
             a.value(eta),
         )
         hypotheses = (
-            region, cost(case), smooth, surjective, _reaches(a, domain, found or lost),
+            region, cost(case), bounded, onto, _reaches(a, domain, found or lost),
             slow(case, step),
         )
         return hypotheses, self._conclusions(a, found) if isinstance(found, Descent) else {}
@@ -82,7 +81,7 @@ class LinearConvergenceNearInit(Theorem):
     def _descent(self, a: Analysis) -> Descent | Unknown:
         net = a.network.bounds
         D, tt, sigma = net["D"].expr, net["tt"].expr, net["sigma_D"].expr
-        start = _start(a)
+        start = start_norm(a)
         if isinstance(start, Unknown):
             return start
         return theorem_a_jointly(D, tt, 2 * sigma**2, start)
@@ -97,7 +96,7 @@ class LinearConvergenceNearInit(Theorem):
                 name, "loss", value, sense, "Theorem A", SOURCE, premises, note
             )
 
-        put("rho", _start(a), "upper", "norm of y - u at the initial weights")
+        put("rho", start_norm(a), "upper", "norm of y - u at the initial weights")
         put("radius", found.radii["all"], "upper", "how far gradient descent goes at most")
         put("eta*", found.eta / step_factor(a), "lower", "largest step for the file's cost")
         put("factor", 1 - found.eta * found.rate, "upper",
@@ -147,27 +146,6 @@ def _measured(analysis: Analysis) -> Mapping[str, float]:
     assert isinstance(size, arb)
     losses, _ = Loss(analysis).descend(float(size.mid()))
     return {"factor": max(after / before for before, after in pairwise(losses))}
-
-
-def _start(a: Analysis) -> Value:
-    """``|y - u(0)| <= |y| + |u(0)|``, the latter bounded at the initial weights."""
-    at_start = a.compose(AroundInit(ZERO), order=1).bounds["out"]
-    return v_add(Y_FROBENIUS, at_start.value)
-
-
-def _smooth(a: Analysis) -> Hypothesis:
-    D, tt = a.network.bounds["D"], a.network.bounds["tt"]
-    status: Status = "proved" if D.known and tt.known else "unknown"
-    evidence = f"{show(a, 'D', D)}; {show(a, 'tt', tt)}"
-    return Hypothesis("smooth", SMOOTH, "symbolic", status, evidence, (D, tt))
-
-
-def _surjective(a: Analysis) -> Hypothesis:
-    sigma = a.network.bounds["sigma_D"]
-    status: Status = "proved" if positive(a, sigma.value) else "unknown"
-    return Hypothesis(
-        "surjective", SURJECTIVE, "symbolic", status, show(a, "sigma(DF)", sigma), (sigma,)
-    )
 
 
 def _reaches(a: Analysis, domain: AroundInit, found: Descent | Unknown) -> Hypothesis:
