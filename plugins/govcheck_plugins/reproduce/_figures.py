@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from govcheck.reproduce.plot import Curve, Style
@@ -48,16 +49,21 @@ def kept(context: Context, name: str, compute: Callable[[], dict[str, Array]]) -
     return found
 
 
+def kept_curve(context: Context, name: str, compute: Callable[[], Array]) -> Array:
+    """`kept` for one array."""
+    return kept(context, name, lambda: {"curve": compute()})["curve"]
+
+
 def data_lines(pictures: Pictures) -> tuple[str, ...]:
     """Source and SHA-256."""
     return (pictures.source, *(f"SHA-256 of {k}: {v}" for k, v in pictures.sha256.items()))
 
 
-def files_digest(paths: Sequence[object]) -> str:
+def files_digest(paths: Sequence[Path]) -> str:
     """Names, sizes and times of files: when they change, reports are out of date."""
     facts = []
     for p in paths:
-        state = os.stat(str(p))
+        state = p.stat()
         facts.append(f"{p} {state.st_size} {state.st_mtime_ns}")
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 

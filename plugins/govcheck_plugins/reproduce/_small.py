@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from govcheck.reproduce.protocol import Context
@@ -62,14 +63,14 @@ def points(context: Context, data: Pictures) -> tuple[Array, NDArray[np.int64], 
 
 def run_trials(
     context: Context, data: Pictures, trials: int, epochs: int, spectra_at: Sequence[int] = (),
-    samples: Sequence[int] = (),
+    samples: Sequence[int] = (), whole: bool = True,
 ) -> list[dict[str, Array]]:
     """Losses and singular values of each trial.
 
     Returns:
         For each trial: ``KIND`` is the loss before each step; with ``spectra_at``, ``KIND/k`` are
-        the singular values of layer k (the last one: all of them as one map) and ``error/k`` by
-        how much their distribution function may be off; shape ``(times, count)``.
+        the singular values of layer k (with `whole`, then all of them as one map) and ``error/k``
+        by how much their distribution function may be off; shape ``(times, count)``.
     """
     import numpy as np
     import torch
@@ -82,7 +83,8 @@ def run_trials(
     torch.set_num_threads(1)
 
     def one(seed: int) -> dict[str, Array]:
-        result = trial(x, y, seed, epochs=epochs, spectra_at=spectra_at, samples=samples)
+        result = trial(x, y, seed, epochs=epochs, spectra_at=spectra_at, samples=samples,
+                       whole=whole)
         found: dict[str, Array] = dict(result.losses.items())
         for kind, times in result.spectra.items():
             layers = [list(layer) for layer in zip(*times.values(), strict=True)]
@@ -91,13 +93,13 @@ def run_trials(
                 found[f"error/{k}"] = np.array([v.error for v in layer])
         return found
 
-    name = f"{sorted(data.sha256.items())} {epochs} {list(spectra_at)} {list(samples)}"
+    name = f"{sorted(data.sha256.items())} {epochs} {list(spectra_at)} {list(samples)} {whole}"
     try:
         results = []
         for k in range(trials):
             context.tick(k, trials)
             seed = context.seed_of("trial", k)
-            results.append(kept(context, f"{name} {seed}", lambda s=seed: one(s)))  # type: ignore[misc]
+            results.append(kept(context, f"{name} {seed}", partial(one, seed)))
         context.tick(trials, trials)
     finally:
         torch.set_num_threads(before)

@@ -46,12 +46,15 @@ class Figure2(Reproduction):
         trials, times, samples = context.size(
             (6, (0, 10), (0, 16)),
             (10, tuple(range(0, _small.EPOCHS, 5)), tuple(range(0, _small.POINTS, 4))))
-        results = _small.run_trials(context, data, trials, max(times) + 1, times, samples)
+        one_map = not context.quick
+        results = _small.run_trials(
+            context, data, trials, max(times) + 1, times, samples, one_map)
         count, seed = len(LAYERS), context.seed_of("test")
-        means = {k: _statistic(results, k, count, _mean) for k in KINDS}
+        shown = (*LAYERS, WHOLE) if one_map else LAYERS
+        means = {k: _statistic(results, k, len(shown), _mean) for k in KINDS}
         bias = ordering(KINDS, [means[k][:, :count].mean(1) for k in KINDS], seed)
-        whole = ordering(KINDS, [means[k][:, count] for k in KINDS], seed)
-        lows = {k: -_statistic(results, k, count, _low) for k in KINDS}
+        whole = ordering(KINDS, [means[k][:, count] for k in KINDS], seed) if one_map else ()
+        lows = {k: -_statistic(results, k, len(shown), _low) for k in KINDS}
         small = ordering(KINDS, [lows[k][:, :count].mean(1) for k in KINDS], seed)
         each = [(f"mean, {layer}", c) for i, layer in enumerate(LAYERS)
                 for c in ordering(KINDS, [means[k][:, i] for k in KINDS], seed)]
@@ -70,16 +73,16 @@ class Figure2(Reproduction):
                     *(("mean, the layers as one map", c) for c in whole), *each]),
                 Table(
                     f"Mean singular value and share below {SMALL}, over trials and epochs",
-                    ("model", *(f"{layer}: {what}" for layer in (*LAYERS, WHOLE)
+                    ("model", *(f"{layer}: {what}" for layer in shown
                                 for what in ("mean", "small"))),
-                    tuple((k, *(float(v) for i in range(count + 1)
+                    tuple((k, *(float(v) for i in range(len(shown))
                                 for v in (means[k][:, i].mean(), -lows[k][:, i].mean())))
                           for k in KINDS)),
             ),
-            _plot(results, KINDS, (*LAYERS, WHOLE)),
+            _plot(results, KINDS, shown),
             (*_small.CHOICES,
              "What the 'last seven layers' are is not said. Here each of the two blocks, batch "
-             "norm with ReLU of the features, and the linear layer is one layer, and what "
+             "norm with ReLU of the features, and the linear layer is one layer; at full size what "
              "follows the first pool is taken as one map too, as in the released code.",
              f"Epochs {', '.join(map(str, times))}; Jacobians of the blocks for {len(samples)} of "
              f"the {_small.POINTS} pictures, batch statistics being those of all.",
@@ -103,10 +106,10 @@ def _low(values: Array) -> float:
 
 def _statistic(results: list[dict[str, Array]], kind: str, count: int,
                of: Callable[[Array], float]) -> Array:
-    """A number of each layer's singular values, ``(trials, layers)``; the last is the whole."""
+    """A number of each layer's singular values, ``(trials, layers)``."""
     import numpy as np
 
-    return np.array([[of(r[f"{kind}/{i}"]) for i in range(count + 1)] for r in results])
+    return np.array([[of(r[f"{kind}/{i}"]) for i in range(count)] for r in results])
 
 
 def _plot(results: list[dict[str, Array]], kinds: Sequence[str], layers: Sequence[str]) -> Plot:
@@ -117,7 +120,7 @@ def _plot(results: list[dict[str, Array]], kinds: Sequence[str], layers: Sequenc
         values = {k: np.concatenate([r[f"{k}/{i}"].ravel() for r in results]) for k in kinds}
         top = float(max(np.quantile(v, 0.97) for v in values.values()))
         panels.append(Panel(
-            f"{layer} as one map" if i == len(layers) - 1 else layer, "singular value",
+            layer, "singular value",
             "share below",
             tuple(cdf_curve(k, values[k], j, top) for j, k in enumerate(kinds))))
     return Plot(

@@ -31,7 +31,7 @@ class Figure3(Reproduction):
         from govcheck.numeric.experiments.statistics import ordering
 
         data = _small.pictures(context)
-        trials, epochs = context.size((10, 30), (30, _small.EPOCHS))
+        trials, epochs = context.size((10, 30), (60, _small.EPOCHS))
         results = _small.run_trials(context, data, trials, epochs)
         curves = {k: np.stack([r[k] for r in results]) for k in KINDS}
         speeds = [-curves[k].mean(1) for k in KINDS]
