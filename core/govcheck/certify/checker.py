@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 
 FORMAT = "govcheck-certificate"
 VERSION = 1
-MAX_BYTES = 32 * 2**20
+MAX_BYTES = 16 * 2**20
 MAX_NODES = 1024
 MAX_ROWS = 4096  # samples times outputs
 MAX_WORK = 10**9  # integer multiplications, unless the caller allows more
@@ -1409,7 +1409,9 @@ def work(c: Certificate) -> tuple[int, int]:
         windows_read = samples * pixels * wide
         plain = node.window is None and node.normalise == "none"
         total += (samples + 2 * rows) * pixels * entries + 10 * entries + norm_of(high, wide)
-        total += 2 * (norm_of(samples * pixels, wide + 1) + norm_of(samples, samples))
+        short = min(samples * pixels, wide + 1)
+        total += 2 * (windows_read * short + norm_of(short, short) + norm_of(samples, samples))
+        held += short**2
         total += rows**2 * (high + wide if plain else entries)
         held += 4 * windows_read + 2 * entries + (0 if plain else rows * entries)
         held += samples * entries if c.steps else 0
