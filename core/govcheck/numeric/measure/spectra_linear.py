@@ -383,6 +383,14 @@ def _leaf(module: nn.Module, x: Tensor) -> tuple[Tensor, Op]:
                 kernel, ends, [a.stride for a in module.along],
                 [a.dilation for a in module.along], module.groups, x.shape[2:],
             )
+        case nn.Conv1d() | nn.Conv2d() if (
+            module.padding_mode == "zeros" and not isinstance(module.padding, str)
+        ):
+            ends = [e for p in reversed(module.padding) for e in (p, p)]
+            return module(x), Conv(
+                module.weight.detach(), ends, list(module.stride), list(module.dilation),
+                module.groups, x.shape[2:],
+            )
         case Normalise(groups=None):
             return module(x), _norm(
                 x, module.dims, module.eps, module.scale, module.broadcast, centre=module.centre)
@@ -390,7 +398,8 @@ def _leaf(module: nn.Module, x: Tensor) -> tuple[Tensor, Op]:
             dims = (0, *range(2, x.dim()))
             shape = (-1, *(1 for _ in x.shape[2:]))
             op = _norm(x, dims, module.eps, module.weight, shape, centre=True)
-            y = op.gain.new_tensor(0.0) + op.n * (op.gain * _root(x, dims, module.eps))
+            # calling the module would change its running statistics
+            y = op.n if module.weight is None else op.n * module.weight.detach().reshape(shape)
             if module.bias is not None:
                 y = y + module.bias.detach().reshape(shape)
             return y, op
@@ -408,10 +417,6 @@ def _leaf(module: nn.Module, x: Tensor) -> tuple[Tensor, Op]:
     with torch.enable_grad():
         op = Automatic(module, x)
     return op._y.detach(), op
-
-
-def _root(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
-    return torch.sqrt(eps + x.var(dims, unbiased=False, keepdim=True))
 
 
 def _norm(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -168,11 +169,8 @@ def _into(network: Network, x: Tensor, owner: Network, target: Chain, step: int)
                     results.append(_joined(join, [results[i + 1] for i in s.sources]))
         return results[-1]
 
-    with torch.no_grad():
-        try:
-            run(network, network.chain, x)
-        except _Reached:
-            pass
+    with torch.no_grad(), suppress(_Reached):
+        run(network, network.chain, x)
     return found[0]
 
 
