@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from govcheck.kernels.explicit import Smoothness
+
     Array = NDArray[np.float64]
 
 NAMES = ("softplus", "tanh")

@@ -63,7 +63,8 @@ class NfTheorem3(Reproduction):
                 for i, w in enumerate(("largest", "smallest"))), "log", "log")
             for title, found in (("J = du/d theta, scale 1", a), ("J = dx^(H)/dx^(1), scale 1", b))
         )
-        return Outcome(claims, tables, Plot("Standard initialisation, residual scale 1.", panels, 2),
+        plot = Plot("Standard initialisation, residual scale 1.", panels, 2)
+        return Outcome(claims, tables, plot,
                        notes=("The papers at hand do not define J, nor the scale of residual "
                               "branches at standard initialisation; 1 is sigma(Wx)/sqrt(m).",
                               "Four random unit vectors; alpha_h is not trained.",))
@@ -140,7 +141,7 @@ def _claim(key: str, meaning: str, found: Found, names: Sequence[str]) -> Claim:
             Pair(f"growth of the condition number, {name}", (high_end / low_end) / (high / low),
                  growth, "at least"),
         ]
-    remarks = ()
+    remarks: tuple[str, ...] = ()
     if not all(p.holds for p in pairs):
         remarks = ("No other statement with this J is known; lambda_max grows like a power or "
                    "exponentially, lambda_min grows too.",)
