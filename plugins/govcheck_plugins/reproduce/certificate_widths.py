@@ -72,7 +72,7 @@ class CertificateWidths(Reproduction):
                 "networks have certificates that the checker accepted. Widths lie within 2 % of "
                 "the least for one draw of weights for each width; anchored ones are the least "
                 f"for the best of {SEEDS} draws.",
-                "The published row of h <= 1/16 and ours are extrapolated by h ~ 1/sqrt(m), good "
+                "Our row of h <= 1/16 is extrapolated from m = 16384 by h ~ 1/sqrt(m), good "
                 "to a factor of 2.",
             ),
             data=(f"{DIGITS}, mean subtracted, unit norm, every (1797 // n)-th of them",),
