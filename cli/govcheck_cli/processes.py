@@ -66,10 +66,12 @@ def device_of(name: str, shared: Processes | None) -> str:
 
 
 def share_of_memory(total: int, shared: Processes | None) -> int:
-    """What one process may take of a machine's memory."""
+    """What one process may take of a machine's memory, the same on every machine."""
     if shared is None:
         return total
-    return total // max(1, int(os.environ.get("LOCAL_WORLD_SIZE", shared.size)))
+    from govcheck.numeric.distributed import agreed
+
+    return int(agreed(total // max(1, int(os.environ.get("LOCAL_WORLD_SIZE", shared.size)))))
 
 
 @contextmanager

@@ -155,7 +155,7 @@ def test_refusals(govcheck, net, argv, says):
 
 
 def test_what_does_not_fit_says_so(govcheck, net):
-    code, out, _ = govcheck("measure", net, "--max-memory", "2K")
+    code, out, _ = govcheck("measure", net, "--max-memory", "1K")
     text = " ".join(out.split())
     assert code == 0 and "is left out" in text and "matrix-free" in text
 

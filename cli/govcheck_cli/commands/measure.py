@@ -165,7 +165,7 @@ def _measure(
         s = Sharded(s, shared)
     if options.chain:
         about = _about(options, analysis) | {"point": where, "parameters": s.parameters}
-        return _chain(options, analysis, registry, s, start, about)
+        return _chain(options, analysis, registry, s, start, about, _budget(options, shared))
     if options.spectra is not None:
         from govcheck_cli.measure_spectra import spectra
 
@@ -201,12 +201,12 @@ def _measure(
 
 def _chain(
     options: argparse.Namespace, analysis: Analysis, registry: Registry, s: Subject,
-    start: Tensor, about: dict[str, Any],
+    start: Tensor, about: dict[str, Any], budget: Budget,
 ) -> int:
     from govcheck.numeric.measure.chain import chains
     from govcheck_cli.main import OK, VIOLATED
 
-    found = chains(analysis, s, start, registry, budget=_budget(options), seed=options.seed,
+    found = chains(analysis, s, start, registry, budget=budget, seed=options.seed,
                    progress=lambda text: output.note(f"govcheck: {text}"))
     if options.json:
         output.write_json(about | found.as_json())
