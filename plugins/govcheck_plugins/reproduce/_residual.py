@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
@@ -30,6 +31,9 @@ NAMES: Final[dict[Design, str]] = {
     "kernel": "modified (kernel norm)",
     "operator": "modified (operator norm)",
 }
+SOME: Final = 4096
+EPOCH: Final = 391
+"""Steps of an epoch of CIFAR with batches of 128."""
 CELLS: Final = {10: (1, 1), 100: (2, 3)}
 CHOICES: Final = (
     "Original: the pre-activation ResNet of the repository the paper names; modified: its three "
@@ -88,13 +92,17 @@ class Runs:
         if self.cifar:
             assert context.data_root is not None
             self.data = read_cifar(context.data_root, classes)
+            if not self.published:
+                chosen = context.draw("pictures").permutation(len(self.data.x))[:SOME]
+                self.data = replace(self.data, x=self.data.x[chosen], y=self.data.y[chosen],
+                                    source=f"{self.data.source}, {SOME} of them at random")
         else:
             self.data = patches(context.size(1024, 4096), context.seed_of("patches"),
                                 cells=CELLS[classes])
         self.size: Size = Size() if self.published else Size(8, (1, 1, 1, 1))
         self.trials = context.size(6, 10)
         self.steps = None if self.published else context.size(16, 64)
-        self.early = 391 if self.published else context.size(16, 32)
+        self.early = EPOCH if self.published else context.size(16, 32)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -162,15 +170,16 @@ class Runs:
             claims.append(Claim("end", end, reason=(
                 "it takes 200 epochs of the published models on CIFAR: --data-root and a GPU")))
         else:
-            ends = {d: -c[:, -391:].mean(1) for d, c in curves.items()}
+            ends = {d: -c[:, -EPOCH:].mean(1) for d, c in curves.items()}
             last = compare(NAMES["kernel"], "original", ends["kernel"], ends["original"], seed)
-            rows.append(("minus the mean loss of the last 391 steps", last))
-            claims.append(claim("end", end, (last,), "minus the mean loss of the last 391 steps"))
+            what = f"minus the mean loss of the last {EPOCH} steps"
+            rows.append((what, last))
+            claims.append(claim("end", end, (last,), what))
         return claims, comparison_table("Modified against original", rows)
 
     def panel(self, curves: dict[Design, Array]) -> Panel:
-        """Loss curves with bands; long ones by means of 391 steps."""
-        pace = 391 if self.published else 1
+        """Loss curves with bands; long ones by means over epochs."""
+        pace = EPOCH if self.published else 1
         shown = {d: c[:, :c.shape[1] // pace * pace].reshape(len(c), -1, pace).mean(2)
                  for d, c in curves.items()}
         return Panel(

@@ -160,6 +160,32 @@ def test_a_classifier_of_zeros_never_moves():
     assert start.pairs[0].computed == 0
 
 
+def test_at_full_length_the_end_is_compared_too():
+    runs = _residual.Runs(Context("m22-fig4"), 10)
+    runs.published = True
+    rng = np.random.default_rng(0)
+    curves = {}
+    for design, first, last in (("original", 2.0, 0.1), ("kernel", 1.5, 0.2), ("operator", 2.5, 1)):
+        level = np.repeat([first, last], _residual.EPOCH)
+        curves[design] = level + 0.01 * rng.standard_normal((6, len(level)))
+    runs.early = _residual.EPOCH
+    found, table = runs.claims(curves)
+    assert [c.verdict for c in found] == ["agrees", "contradicted", "agrees"]
+    assert len(table.rows) == 3
+    panel = runs.panel(curves)
+    assert panel.x_label == "epoch" and all(len(c.x) == 2 for c in panel.curves)
+
+
+def test_cifar_is_taken_where_it_is(tmp_path):
+    record = 2 + 3 * 32 * 32
+    with (tmp_path / "train.bin").open("wb") as file:
+        file.truncate(50_000 * record)
+    runs = _residual.Runs(Context("m22-fig5", data_root=tmp_path), 100)
+    assert runs.cifar and not runs.published and len(runs.data.x) == _residual.SOME
+    assert "CIFAR-100" in runs.data.source and "not CIFAR" not in runs.data.source
+    assert _residual.Runs(Context("m22-fig4", data_root=tmp_path), 10).cifar is False
+
+
 def checked(outcome) -> None:
     found = claims(outcome)
     assert found["end"].verdict == "not computable" and "CIFAR" in found["end"].reason
