@@ -30,7 +30,7 @@ class Figure2(Reproduction):
     name: ClassVar[str] = "m22-fig2"
     title: ClassVar[str] = "Skip connections raise the singular values of layers"
     reference: ClassVar[Ref] = macdonald("Fig 2")
-    quick_seconds: ClassVar[float] = 60
+    quick_seconds: ClassVar[float] = 30
     full_seconds: ClassVar[float] = 700
     errata: ClassVar[Sequence[Erratum]] = (POOL,)
 

@@ -18,7 +18,7 @@ class Figure3(Reproduction):
     name: ClassVar[str] = "m22-fig3"
     title: ClassVar[str] = "Skip connections speed up training"
     reference: ClassVar[Ref] = macdonald("Fig 3")
-    quick_seconds: ClassVar[float] = 35
+    quick_seconds: ClassVar[float] = 20
     full_seconds: ClassVar[float] = 200
 
     def inputs(self, context: Context) -> str:
