@@ -37,7 +37,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "notes": list(outcome.notes),
         "data": list(outcome.data),
         "plot": None if outcome.plot is None else asdict(outcome.plot),
-        "seconds": round(report.seconds, 2),
+        "seconds": report.seconds,
         "made_with": report.made_with,
     }
 

@@ -118,7 +118,8 @@ def run(cls: type[Reproduction], settings: Settings, tick: Tick = _silent) -> Re
     known = {e.id: e for e in cls.errata}
     report = Report(
         cls.name, cls.title, str(cls.reference), identity(cls, settings), outcome,
-        tuple(known[i] for i in named if i in known), time.monotonic() - begin, _made_with(),
+        tuple(known[i] for i in named if i in known), round(time.monotonic() - begin, 2),
+        _made_with(),
     )
     write(report, settings.folder)
     with suppress(OSError):
