@@ -31,7 +31,7 @@ class Figure2(Reproduction):
     title: ClassVar[str] = "Skip connections raise the singular values of layers"
     reference: ClassVar[Ref] = macdonald("Fig 2")
     quick_seconds: ClassVar[float] = 30
-    full_seconds: ClassVar[float] = 700
+    full_seconds: ClassVar[float] = 800
     errata: ClassVar[Sequence[Erratum]] = (POOL,)
 
     def inputs(self, context: Context) -> str:
@@ -45,7 +45,7 @@ class Figure2(Reproduction):
         data = _small.pictures(context)
         trials, times, samples = context.size(
             (6, (0, 10), (0, 16)),
-            (10, tuple(range(0, _small.EPOCHS, 5)), tuple(range(0, _small.POINTS, 4))))
+            (10, tuple(range(0, _small.EPOCHS, 5)), tuple(range(0, _small.POINTS, 8))))
         one_map = not context.quick
         results = _small.run_trials(
             context, data, trials, max(times) + 1, times, samples, one_map)
