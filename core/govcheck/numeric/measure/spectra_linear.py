@@ -63,7 +63,8 @@ class Diagonal(Op):
     def jv(self, v: Tensor) -> Tensor:
         return self.d * v
 
-    jtu = jv
+    def jtu(self, u: Tensor) -> Tensor:
+        return self.d * u
 
 
 class Matrix(Op):
@@ -128,11 +129,11 @@ class Conv(Op):
     def jtu(self, u: Tensor) -> Tensor:
         like = u.new_empty(u.shape[0], self.channels, *self.padded)
         zeros = [0] * len(self.stride)
-        x, _, _ = torch.ops.aten.convolution_backward(
+        x: Tensor = torch.ops.aten.convolution_backward(
             u, like, self.kernel, None, self.stride, self.padding, self.dilation, False,
             zeros, self.groups, [True, False, False],
-        )
-        return x if self.even else x[(..., *self.inner)]
+        )[0]
+        return x if self.even else x[(slice(None), slice(None), *self.inner)]
 
 
 class Norm(Op):
@@ -237,24 +238,25 @@ class Joined(Op):
         widths: list[tuple[int, ...] | None],
     ) -> None:
         super().__init__()
-        self.steps = nn.ModuleList([Row([]) if s is None else s for s in steps])
+        self.ops = [Row([]) if s is None else s for s in steps]
+        self.steps = nn.ModuleList(self.ops)
         self.sources, self.widths = sources, widths
         self.constant = all(s is None or s.constant for s in steps)
 
     def jv(self, v: Tensor) -> Tensor:
         results = [v]
-        for step, sources, widths in zip(self.steps, self.sources, self.widths, strict=True):
+        for step, sources, widths in zip(self.ops, self.sources, self.widths, strict=True):
             parts = [results[s] for s in sources]
             results.append(step.jv(torch.cat(parts, 1) if widths else _total(parts)))
         return results[-1]
 
     def jtu(self, u: Tensor) -> Tensor:
-        back: list[Tensor | None] = [None] * len(self.steps) + [u]
-        for k in reversed(range(len(self.steps))):
+        back: list[Tensor | None] = [None] * len(self.ops) + [u]
+        for k in reversed(range(len(self.ops))):
             given = back[k + 1]
             if given is None:
                 continue
-            g = self.steps[k].jtu(given)
+            g = self.ops[k].jtu(given)
             widths, sources = self.widths[k], self.sources[k]
             parts = torch.split(g, list(widths), 1) if widths else [g] * len(sources)
             for s, part in zip(sources, parts, strict=True):
@@ -415,8 +417,8 @@ def _leaf(module: nn.Module, x: Tensor) -> tuple[Tensor, Op]:
             (d,) = torch.autograd.grad(y.sum(), at, materialize_grads=True)
         return y.detach(), Diagonal(d)
     with torch.enable_grad():
-        op = Automatic(module, x)
-    return op._y.detach(), op
+        traced = Automatic(module, x)
+    return traced._y.detach(), traced
 
 
 def _norm(
