@@ -76,13 +76,13 @@ class Lemmas(Reproduction):
     title: ClassVar[str] = "Lemmas of the fully connected case"
     reference: ClassVar[Ref] = Ref("N", "Lemmas 1.4 to 1.10")
     quick_seconds: ClassVar[float] = 20
-    full_seconds: ClassVar[float] = 150
+    full_seconds: ClassVar[float] = 90
     errata: ClassVar[Sequence[Erratum]] = records("N-6", "N-7", "N-8")
 
     def run(self, context: Context) -> Outcome:
         starts = [
-            _start(context, name, seed, context.size(500, 1500))
-            for name in NAMES for seed in range(context.size(3, 6))
+            _start(context, name, seed, context.size(500, 800))
+            for name in NAMES for seed in range(context.size(3, 4))
         ]
         context.tick(1, 6)
         claims = [_norms(starts), _least(context)]
@@ -146,9 +146,9 @@ def _least(context: Context) -> Claim:
 
     pairs = []
     for name in NAMES:
-        m = context.size(1500, 4000)
+        m = context.size(1500, 2500)
         ratios = []
-        for seed in range(context.size(3, 6)):
+        for seed in range(context.size(3, 4)):
             s = _start(context, name, seed, m)
             ratios.append(float(np.linalg.eigvalsh(s.net.last)[0]) / s.least)
         pairs.append(Pair(f"smallest lambda_min(G^(H)(0))/lambda_0, {name}, m = {m}",
@@ -221,7 +221,7 @@ def _steps(context: Context, starts: Sequence[Start]) -> list[Claim]:
         rho = float(np.linalg.norm(s.y - s.net.outputs))
         size = 4 * s.c_x0 * s.a_2 * c_x**H * math.sqrt(n)
         eta = 1 / float(np.linalg.eigvalsh(whole(s.net))[-1])
-        run = descend(s.x, s.y, s.name, s.weights, s.readout, eta, context.size(60, 300),
+        run = descend(s.x, s.y, s.name, s.weights, s.readout, eta, context.size(60, 120),
                       every=10)
         travelled.append(run.moved * math.sqrt(s.m) / (4 * size * rho / s.least))
         gradients, last, _ = s.net.gradient(s.y)

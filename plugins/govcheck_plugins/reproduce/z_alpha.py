@@ -20,15 +20,15 @@ class Alpha(Reproduction):
     name: ClassVar[str] = "z-alpha"
     title: ClassVar[str] = "Movement of trained residual factors"
     reference: ClassVar[Ref] = Ref("Z", "Lemmas 2, 3, 4")
-    quick_seconds: ClassVar[float] = 30
-    full_seconds: ClassVar[float] = 400
+    quick_seconds: ClassVar[float] = 10
+    full_seconds: ClassVar[float] = 120
     errata: ClassVar[Sequence[Erratum]] = records("R-1", "R-4")
 
     def run(self, context: Context) -> Outcome:
         import numpy as np
 
         widths = context.size((32, 64, 128, 256), (64, 256, 1024))
-        seeds = context.size(6, 6)
+        seeds = context.size(6, 4)
         total, done = len(widths) * len(SPEEDS) * seeds, 0
         rows: list[tuple[str | float | int, ...]] = []
         alphas: dict[str, list[float]] = {s: [] for s in SPEEDS}

@@ -36,7 +36,7 @@ class NfTheorem1(Reproduction):
     title: ClassVar[str] = "Convergence of normalisation-free residual networks"
     reference: ClassVar[Ref] = Ref("Z", "Theorem 1")
     quick_seconds: ClassVar[float] = 10
-    full_seconds: ClassVar[float] = 60
+    full_seconds: ClassVar[float] = 90
     errata: ClassVar[Sequence[Erratum]] = records("R-2", "R-5", "R-6", "R-16")
 
     def run(self, context: Context) -> Outcome:
