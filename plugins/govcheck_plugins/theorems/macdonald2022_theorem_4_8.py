@@ -50,15 +50,16 @@ GAP = (
     "converges and the product in eq (29) need not tend to 0."
 )
 COUNTEREXAMPLE = (
-    "A counterexample to the statement itself is known with phi = identity (d = N = 3, X = I, "
-    "L = 2, square cost, delta = eps = 0.1): gradient descent from some starts tends to the loss "
-    "0.3366, from others to 0.2841, so it does not reach a global minimum from any start. None is "
-    "known with tanh."
+    "Numerical counterexamples to the statement itself exist (float64, not a proof): with phi = "
+    "identity (d = N = 3, X = I, L = 2, square cost, delta = eps = 0.1) gradient descent from some "
+    "starts tends to the loss 0.3366, from others to 0.2841, so it does not reach a global minimum "
+    "from any start; a search finds such targets with phi = tanh too (govcheck reproduce "
+    "m22-thm48)."
 )
 NOT_PROVED = (
-    "Case 2 (|w| unbounded) is not proved: the printed proof has a gap (E7), and with phi = "
-    "identity a counterexample to the statement is known. Convergence from any initialisation is "
-    "therefore not established."
+    "Case 2 (|w| unbounded) is not proved: the printed proof has a gap (E7), and numerical "
+    "counterexamples to the statement exist with phi = identity and phi = tanh. Convergence from "
+    "any initialisation is therefore not established."
 )
 
 
