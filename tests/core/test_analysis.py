@@ -107,6 +107,7 @@ domain: {around_init: 50}
 def test_a_theorem_that_raises_is_a_warning():
     class Broken:
         readings = ("as_corrected",)
+        by_default = True
 
         def decide(self, analysis, reading):
             raise RuntimeError("no such lemma")
