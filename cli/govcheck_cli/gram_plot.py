@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from govcheck.errors import InputError, Problem
+from govcheck_cli.figures import save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +39,6 @@ def draw(rows: Sequence[DepthRow], path: Path, title: str, symbol: str = "H") ->
     Raises:
         InputError: if the file cannot be written or there is nothing to draw.
     """
-    import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -47,25 +46,13 @@ def draw(rows: Sequence[DepthRow], path: Path, title: str, symbol: str = "H") ->
     if not any(r.smallest.value > 0 for r in rows):
         raise InputError(Problem("no-plot", "no eigenvalue is positive, so there is nothing to "
                                  "draw on a logarithmic axis", "--plot"))
-    # the same input makes the same file
-    with mpl.rc_context({"svg.hashsalt": "govcheck", "svg.fonttype": "none"}):
-        figure = Figure(figsize=(1.2 + 4.6 * len(panels), 4.8), layout="constrained")
-        FigureCanvasAgg(figure)
-        for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels,
-                               strict=True):
-            _panel(axes, rows, symbol, *panel)
-        figure.suptitle(title)
-        form = path.suffix.lower().removeprefix(".")
-        metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form)
-        fresh = path.with_name(f".{path.name}.new")
-        try:
-            figure.savefig(fresh, format=form, dpi=150, metadata=metadata)
-            fresh.replace(path)
-        except OSError as error:
-            with suppress(OSError):
-                fresh.unlink()
-            raise InputError(Problem("plot-file", f"it cannot be written: {error.strerror}",
-                                     str(path))) from None
+    figure = Figure(figsize=(1.2 + 4.6 * len(panels), 4.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels,
+                           strict=True):
+        _panel(axes, rows, symbol, *panel)
+    figure.suptitle(title)
+    save(figure, path)
 
 
 def _panels(rows: Sequence[DepthRow]) -> list[tuple[str, Value, str]]:

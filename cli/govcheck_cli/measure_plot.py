@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from govcheck.errors import InputError, Problem
+from govcheck_cli.figures import save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +44,6 @@ def draw(rows: Sequence[Row], path: Path, title: str) -> None:
     Raises:
         InputError: if there is nothing to draw or the file cannot be written.
     """
-    import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -51,23 +51,13 @@ def draw(rows: Sequence[Row], path: Path, title: str) -> None:
     if not kept:
         raise InputError(Problem("no-plot", "no quantity has both a positive bound and a "
                                  "positive measurement", "--plot"))
-    with mpl.rc_context({"svg.hashsalt": "govcheck", "svg.fonttype": "none"}):
-        figure = Figure(figsize=(10, 1.9 + 0.34 * len(kept)), layout="constrained")
-        FigureCanvasAgg(figure)
-        left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
-        _values(left, kept)
-        _ratios(right, kept)
-        figure.suptitle(title)
-        form = path.suffix.lower().removeprefix(".")
-        fresh = path.with_name(f".{path.name}.new")
-        try:
-            figure.savefig(fresh, format=form, dpi=150,
-                           metadata={"Date": None} if form == "svg" else None)
-            fresh.replace(path)
-        except OSError as error:
-            fresh.unlink(missing_ok=True)
-            raise InputError(Problem("plot-file", f"it cannot be written: {error.strerror}",
-                                     str(path))) from None
+    figure = Figure(figsize=(10, 1.9 + 0.34 * len(kept)), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    _values(left, kept)
+    _ratios(right, kept)
+    figure.suptitle(title)
+    save(figure, path)
 
 
 def _values(axes: Axes, rows: Sequence[Row]) -> None:

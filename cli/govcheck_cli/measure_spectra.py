@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from govcheck.errors import InputError, Problem
 from govcheck_cli import output
+from govcheck_cli.figures import save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -135,26 +136,15 @@ def draw(f: LayerSpectrum, folder: Path, title: str) -> None:
     Raises:
         InputError: if a file cannot be written.
     """
-    import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({"svg.hashsalt": "govcheck", "svg.fonttype": "none"}):
-        figure = Figure(figsize=(7, 4.6), layout="constrained")
-        FigureCanvasAgg(figure)
-        _curve(figure.subplots(), f)
-        figure.suptitle(f"{title}: {f.place}")
-        for form in ("svg", "png"):
-            path = folder / f"{f.place}.{form}"
-            fresh = path.with_name(f".{path.name}.new")
-            try:
-                figure.savefig(fresh, format=form, dpi=150,
-                               metadata={"Date": None} if form == "svg" else None)
-                fresh.replace(path)
-            except OSError as error:
-                fresh.unlink(missing_ok=True)
-                raise InputError(Problem("plot-file", f"it cannot be written: {error.strerror}",
-                                         str(path))) from None
+    figure = Figure(figsize=(7, 4.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    _curve(figure.subplots(), f)
+    figure.suptitle(f"{title}: {f.place}")
+    for form in ("svg", "png"):
+        save(figure, folder / f"{f.place}.{form}")
 
 
 def _curve(axes: Axes, f: LayerSpectrum) -> None:
