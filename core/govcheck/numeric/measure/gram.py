@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -251,14 +252,16 @@ def spectrum(g: Gram, s: Subject, expected: Cost, method: str) -> list[Measureme
         certify = len(matrix) <= CERTIFIED_ROWS and bool(np.isfinite(matrix).all())
         if certify:
             below = max(below, low - float(lambda_min_lower(matrix)))
-    common = {"norm": "eigenvalue of DF DF^T", "floor": g.floor, "expected": expected,
-              "seconds": clock.seconds, "dtype": str(s.dtype)[6:]}
+    common: dict[str, Any] = {
+        "norm": "eigenvalue of DF DF^T", "floor": g.floor, "expected": expected,
+        "seconds": clock.seconds, "dtype": str(s.dtype)[6:],
+    }
     largest = Measurement("gram_max", g.where, high, method=f"{method}; {how}",
-                          error=spread + g.floor, basis=basis, **common)  # type: ignore[arg-type]
+                          error=spread + g.floor, basis=basis, **common)
     if certify:
         how, basis = "certified by a shifted Cholesky factor", "certificate plus floor"
     return [
         largest,
         Measurement("gram_min", g.where, low, method=f"{method}; {how}",
-                    error=below + g.floor, basis=basis, **common),  # type: ignore[arg-type]
+                    error=below + g.floor, basis=basis, **common),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -55,15 +55,16 @@ def input_jacobian(
         low = float(values.min()) if wide else 0.0
         longest = float(torch.linalg.vector_norm(rows, dim=2).max())
     error = rounding(s, top)
-    common = {"method": f"{method}; singular values", "error": error,
-              "basis": ROUNDING, "expected": cost, "seconds": clock.seconds,
-              "dtype": str(s.dtype)[6:]}
+    common: dict[str, Any] = {
+        "method": f"{method}; singular values", "error": error, "basis": ROUNDING,
+        "expected": cost, "seconds": clock.seconds, "dtype": str(s.dtype)[6:],
+    }
     return [
-        Measurement("J", "network", top, "operator norm", **common),  # type: ignore[arg-type]
+        Measurement("J", "network", top, "operator norm", **common),
         Measurement("sigma_J", "network", low, "smallest |J^T v|, |v| = 1",
-                    floor=error if wide else 0.0, **common),  # type: ignore[arg-type]
+                    floor=error if wide else 0.0, **common),
         Measurement("J_rows", "network", longest, "largest Euclidean norm of a row",
-                    **common),  # type: ignore[arg-type]
+                    **common),
     ]
 
 

@@ -292,14 +292,16 @@ def _gram_free(s: Subject, budget: Budget, seed: int) -> list[Measurement]:
                          max_seconds=budget.max_seconds, seed=seed)
     top = found.largest.value
     floor = s.unit * math.sqrt(max(s.parameters, s.rows)) * top
-    common = {"norm": "eigenvalue of DF DF^T", "method": f"Lanczos, {found.steps} products",
-              "basis": "residual of the Ritz pair", "floor": floor, "expected": cost,
-              "seconds": clock.seconds, "dtype": str(s.dtype)[6:], "seed": seed}
+    common: dict[str, Any] = {
+        "norm": "eigenvalue of DF DF^T", "method": f"Lanczos, {found.steps} products",
+        "basis": "residual of the Ritz pair", "floor": floor, "expected": cost,
+        "seconds": clock.seconds, "dtype": str(s.dtype)[6:], "seed": seed,
+    }
     pair = [
         Measurement("gram_max", "network", top, error=found.largest.residual + floor,
-                    side="at least", **common),  # type: ignore[arg-type]
+                    side="at least", **common),
         Measurement("gram_min", "network", found.smallest.value, side="at most",
-                    error=found.smallest.residual + floor, **common),  # type: ignore[arg-type]
+                    error=found.smallest.residual + floor, **common),
     ]
     return [*pair, _root(pair[0], "D", "operator norm"),
             _root(pair[1], "sigma_D", "smallest |DF^T v|, |v| = 1")]
