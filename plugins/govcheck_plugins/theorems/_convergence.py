@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-
-from flint import arb
+from functools import partial
 
 from govcheck.analysis import Analysis
 from govcheck.bounds.answer import ComposedBound, Sense, Unknown, Value
@@ -16,7 +14,7 @@ from govcheck.bounds.evaluate import Missing
 from govcheck.bounds.expr import ZERO, Expr, minimum
 from govcheck.report.numbers import outward
 from govcheck.theorems.protocol import Hypothesis, Reading, Status, Theorem, TheoremExample, Verdict
-from govcheck_plugins.theorems._near_init import smooth, start_norm, surjective
+from govcheck_plugins.theorems._near_init import measured_factor, smooth, start_norm, surjective
 from govcheck_plugins.theorems._support import show, sound, summarised
 from govcheck_plugins.theorems._width_case import up, width_case
 from govcheck_plugins.theorems._width_hypotheses import Demand, cost, slow, step_factor
@@ -161,18 +159,9 @@ class NearInit(Theorem):
         bent = "[{affine: {out: 9, bias: false}}, relu, {affine: {out: 1}}]"
         fast = "cost: summed_square\ntrain: {method: gd, step_size: 10}\n"
 
-        def measured(analysis: Analysis) -> Mapping[str, float]:
-            from govcheck.numeric.loss import Loss
-
-            verdict = cls().decide(analysis, "as_corrected")
-            size = analysis.value(verdict.conclusions["eta*"])
-            assert isinstance(size, arb)
-            # without curvature the factor holds from every start
-            losses, _ = Loss(analysis).descend(float(size.mid()))
-            return {"factor": max(b / a for a, b in pairwise(losses))}
-
         return (
-            TheoremExample(text(), measured=measured),
+            # without curvature the factor holds from every start
+            TheoremExample(text(), measured=partial(measured_factor, cls)),
             TheoremExample(text(radius="{ball: 500}"), "region"),
             TheoremExample(text(rest=""), "cost"),
             TheoremExample(text(bent, "{around_init: 1/10}"), "smooth",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import Final
+
+from flint import arb
 
 from govcheck.analysis import Y_FROBENIUS, Analysis
 from govcheck.bounds.answer import Value, v_add
 from govcheck.bounds.domain import AroundInit
 from govcheck.bounds.expr import ZERO
-from govcheck.theorems.protocol import Hypothesis, Status
+from govcheck.theorems.protocol import Hypothesis, Status, Theorem
 from govcheck_plugins.theorems._support import positive, show
 
 SMOOTH: Final = "the derivative of the outputs is bounded and Lipschitz on S"
@@ -36,3 +40,14 @@ def surjective(a: Analysis) -> Hypothesis:
     return Hypothesis(
         "surjective", SURJECTIVE, "symbolic", status, show(a, "sigma(DF)", sigma), (sigma,)
     )
+
+
+def measured_factor(theorem: type[Theorem], analysis: Analysis) -> Mapping[str, float]:
+    """Largest factor of the loss in a step of gradient descent with the theorem's ``eta*``."""
+    from govcheck.numeric.loss import Loss
+
+    verdict = theorem().decide(analysis, "as_corrected")
+    size = analysis.value(verdict.conclusions["eta*"])
+    assert isinstance(size, arb)
+    losses, _ = Loss(analysis).descend(float(size.mid()))
+    return {"factor": max(after / before for before, after in pairwise(losses))}

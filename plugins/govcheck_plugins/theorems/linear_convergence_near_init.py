@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from functools import partial
 from typing import ClassVar, Final
 
 from flint import arb
@@ -16,7 +16,7 @@ from govcheck.bounds.expr import minimum
 from govcheck.kernels.descent import Descent, theorem_a_jointly
 from govcheck.report.numbers import outward
 from govcheck.theorems.protocol import Hypothesis, Reading, Status, Theorem, TheoremExample, Verdict
-from govcheck_plugins.theorems._near_init import smooth, start_norm, surjective
+from govcheck_plugins.theorems._near_init import measured_factor, smooth, start_norm, surjective
 from govcheck_plugins.theorems._support import show, sound, summarised
 from govcheck_plugins.theorems._width_case import WidthCase, up, width_case
 from govcheck_plugins.theorems._width_hypotheses import Demand, cost, slow, step_factor
@@ -126,7 +126,7 @@ class LinearConvergenceNearInit(Theorem):
         wide = "[{affine: {out: 9, bias: false}}, ACT, {affine: {out: 1}}]"
         fast = "cost: summed_square\ntrain: {method: gd, step_size: 10}\n"
         return (
-            TheoremExample(text(), measured=_measured),
+            TheoremExample(text(), measured=partial(measured_factor, cls)),
             TheoremExample(text("[{affine: {out: 3}}]", n=3)),
             TheoremExample(text(radius="{ball: 500}"), "region"),
             TheoremExample(text(rest=""), "cost"),
@@ -136,16 +136,6 @@ class LinearConvergenceNearInit(Theorem):
             TheoremExample(text(radius="{around_init: 1/10}"), "radius"),
             TheoremExample(text(rest=fast), "step"),
         )
-
-
-def _measured(analysis: Analysis) -> Mapping[str, float]:
-    from govcheck.numeric.loss import Loss
-
-    verdict = LinearConvergenceNearInit().decide(analysis, "as_corrected")
-    size = analysis.value(verdict.conclusions["eta*"])
-    assert isinstance(size, arb)
-    losses, _ = Loss(analysis).descend(float(size.mid()))
-    return {"factor": max(after / before for before, after in pairwise(losses))}
 
 
 def _reaches(a: Analysis, domain: AroundInit, found: Descent | Unknown) -> Hypothesis:
