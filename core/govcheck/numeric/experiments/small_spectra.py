@@ -8,6 +8,7 @@ normalised channel, hence by Weyl's inequality the distribution functions differ
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -27,7 +28,9 @@ from govcheck.numeric.experiments.small_models import (
 )
 
 WHOLE: Final = "all layers as one map"
-CHUNK: Final = 80
+CHUNK: Final = 160
+WIDE: Final = 8
+"""From this ratio of sides on, singular values are roots of the eigenvalues of J J^T."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +52,7 @@ class LayerValues:
 def layer_values(
     net: SmallNet, x: Tensor, samples: Sequence[int] | None = None, *, whole: bool = True
 ) -> list[LayerValues]:
-    """Singular values of the layers' Jacobians in their input, on the whole batch.
+    """Singular values of the layers' Jacobians in their input, on the whole batch, in float64.
 
     Args:
         net: its parameters are left alone.
@@ -58,6 +61,7 @@ def layer_values(
         whole: also of the map from the first block to the logits.
     """
     chosen = list(range(len(x)) if samples is None else samples)
+    net, x = copy.deepcopy(net).double(), x.double()
     with torch.no_grad():
         a = net.stem(x)
         b = net.first(a)
@@ -76,8 +80,14 @@ def layer_values(
 
 
 def _values(layer: str, jacobians: Tensor, error: float) -> LayerValues:
-    s = torch.linalg.svdvals(jacobians).flatten().double().cpu().numpy()
-    return LayerValues(layer, np.sort(s), error)
+    rows, columns = jacobians.shape[-2:]
+    if columns >= WIDE * rows:
+        # errors of about 1e-8 of the largest value, and only where values are as small
+        square = torch.linalg.eigvalsh(jacobians @ jacobians.mT)
+        found = square.clamp(min=0).sqrt()
+    else:
+        found = torch.linalg.svdvals(jacobians)
+    return LayerValues(layer, np.sort(found.flatten().cpu().numpy()), error)
 
 
 def _error(block: nn.Module, batch: int, side: int) -> float:

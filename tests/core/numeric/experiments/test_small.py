@@ -76,7 +76,18 @@ def test_exact_layers_agree_with_automatic_derivatives(nets, batch, kind):
     assert np.allclose(found, truth, atol=1e-9)
     found = layer_values(net, batch)
     assert np.allclose(found[3].values, singular_values(jacobian(net.classify, features[:1])))
-    assert found[4].layer == WHOLE and len(found[4].values) == 30
+    assert found[4].layer == WHOLE
+    truth = singular_values(whole_jacobian(net, a))
+    assert np.allclose(found[4].values, truth, rtol=1e-9, atol=1e-7 * truth.max())
+
+
+def test_spectra_are_taken_in_double_precision():
+    images = torch.as_tensor(digits().x[:3] / 255.0).unsqueeze(1).float()
+    net = models(3, torch.device("cpu"))["Chain"]
+    single = layer_values(net, images)
+    double = layer_values(net.double(), images.double())
+    for a, b in zip(single, double, strict=True):
+        assert a.values.dtype == np.float64 and np.array_equal(a.values, b.values)
 
 
 @pytest.mark.parametrize("kind", ["Chain", "ResLinProj"])
