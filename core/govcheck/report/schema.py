@@ -68,6 +68,9 @@ def report_schema() -> Schema:
     schema["properties"]["tightness"] = {
         **_tightness(), "description": "measured; only where searches were asked for"
     }
+    schema["properties"]["budget"] = {
+        **_budget(), "description": "only where the report was held against a budget"
+    }
     return schema
 
 
@@ -78,6 +81,20 @@ def _tightness() -> Schema:
         holds=_BOOL, searches=_COUNT,
     )
     return _object(seed=_COUNT, rows=_list(row))
+
+
+def _budget() -> Schema:
+    line = _object(
+        key={**_TEXT, "description": "place in the budget, such as bounds.beta"},
+        kind={"enum": ["bound", "data", "ratio", "verdict", "conclusion"]},
+        where=_TEXT,
+        wanted={**_TEXT, "description": "what the line asks for, in words"},
+        limit=_or_null(_DECIMAL),
+        found={**_or_null(_TEXT), "description": "the number or verdict held against it"},
+        reason={**_TEXT, "description": "why the line is not kept; empty if it is"},
+        holds=_BOOL,
+    )
+    return _object(file=_TEXT, holds=_BOOL, lines=_list(line))
 
 
 def _definitions() -> Schema:

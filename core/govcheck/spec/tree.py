@@ -164,8 +164,16 @@ def _block_header(raw: str) -> int:
     return end.end() if end else len(raw)
 
 
-def parse(problems: Problems, loader: type[Any] = LOADER) -> Node:
+NEEDS: Final = "an architecture file has at least the keys govcheck, input and layers"
+
+
+def parse(problems: Problems, loader: type[Any] = LOADER, needs: str = NEEDS) -> Node:
     """The tree of the one document in the text.
+
+    Args:
+        problems: the text, and where problems go.
+        loader: the parser of PyYAML.
+        needs: what a file of this kind has at least, for the message about an empty one.
 
     Raises:
         InputError: for text that is not YAML or that uses what an architecture file does
@@ -195,7 +203,7 @@ def parse(problems: Problems, loader: type[Any] = LOADER) -> Node:
             "empty",
             "the file is empty",
             None,
-            "an architecture file has at least the keys govcheck, input and layers",
+            needs,
         )
     problems.check()
     assert root is not None
