@@ -6,44 +6,21 @@ an order in which each uses only earlier ones.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Final
 
 from govcheck.bounds.expr import Enclosure, Expr, Symbol, mul, node, num
+from govcheck.bounds.letters import name_latex, symbol_latex
 from govcheck.bounds.walk import postorder
 
-_LETTERS: Final = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
-    "upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"
-)
-_GREEK: Final = frozenset(_LETTERS.split())
 _SUM, _PRODUCT, _POWER, _ATOM = 1, 2, 3, 4
 
 
-def symbol_latex(name: str) -> str:
-    """LaTeX of a symbol name: Greek letters, subscripts after the first underscore."""
-    head, _, tail = name.partition("_")
-    stem = head.rstrip("0123456789")
-    digits = head[len(stem) :]
-    if stem == "eps":
-        out = r"\varepsilon"
-    elif stem in _GREEK:
-        out = "\\" + stem
-    elif len(stem) > 1:
-        out = rf"\mathrm{{{stem}}}"
-    else:
-        out = stem
-    parts = [p for p in (digits, *tail.split("_")) if p]
-    if parts:
-        out += "_{" + ",".join(_subscript(p) for p in parts) + "}"
-    return out
-
-
-def _subscript(part: str) -> str:
-    if part in _GREEK:
-        return "\\" + part
-    return part if len(part) == 1 or part.isdigit() else rf"\mathrm{{{part}}}"
+LONG: Final = 40
+"""Characters of LaTeX from which on a factor stands behind its fraction."""
+NO_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class _Style:
@@ -51,13 +28,18 @@ class _Style:
 
     latex = False
 
+    def __init__(self, names: Mapping[str, str] = NO_NAMES) -> None:
+        self.names = names
+
     def symbol(self, s: Symbol | Enclosure) -> str:
         if not self.latex:
             return s.name
         return s.latex or symbol_latex(s.name)
 
     def name(self, name: str) -> str:
-        return _let_latex(name) if self.latex else name
+        if not self.latex:
+            return name
+        return self.names.get(name) or name_latex(name)
 
     def constant(self, name: str) -> str:
         return {"pi": r"\pi", "e": "e"}[name] if self.latex else name
@@ -68,7 +50,7 @@ class _Style:
         if name == "abs":
             return rf"\left|{args[0]}\right|"
         known = ("exp", "log", "tanh", "sinh", "cosh", "sin", "cos", "max", "min")
-        head = f"\\{name}" if name in known else rf"\operatorname{{{name}}}"
+        head = f"\\{name}" if name in known else rf"\mathrm{{{name}}}"
         if name == "atan":
             head = r"\arctan"
         return rf"{head}\left({', '.join(args)}\right)"
@@ -76,8 +58,10 @@ class _Style:
     def paren(self, s: str) -> str:
         return rf"\left({s}\right)" if self.latex else f"({s})"
 
-    def fraction(self, top: str, bottom: str, wrapped_bottom: str, wrapped_top: str) -> str:
-        return rf"\frac{{{top}}}{{{bottom}}}" if self.latex else f"{wrapped_top}/{wrapped_bottom}"
+    def fraction(self, top: str, bottom: str, many_below: bool = False) -> str:
+        if self.latex:
+            return rf"\frac{{{top}}}{{{bottom}}}"
+        return f"{top}/({bottom})" if many_below else f"{top}/{bottom}"
 
     def sqrt(self, s: str) -> str:
         return rf"\sqrt{{{s}}}" if self.latex else f"sqrt({s})"
@@ -100,21 +84,19 @@ class _Latex(_Style):
     latex = True
 
 
-def _let_latex(name: str) -> str:
-    head, _, tail = name.partition("@")
-    quantity, _, index = head.partition("_")
-    sub = ",".join(p for p in (index, tail) if p).replace("_", r"\_")
-    return rf"\mathrm{{{quantity}}}" + (rf"_{{\mathrm{{{sub}}}}}" if sub else "")
-
-
 def text(e: Expr) -> str:
     """One-line plain text."""
     return _show(e, _Style())[0]
 
 
-def latex(e: Expr) -> str:
-    """LaTeX for math mode."""
-    return _show(e, _Latex())[0]
+def latex(e: Expr, names: Mapping[str, str] = NO_NAMES) -> str:
+    """LaTeX for math mode.
+
+    Args:
+        e: the expression.
+        names: LaTeX of names of shared parts, where it is not that of `name_latex`.
+    """
+    return _show(e, _Latex(names))[0]
 
 
 def definitions(*roots: Expr) -> list[tuple[str, Expr]]:
@@ -188,7 +170,9 @@ def _show(e: Expr, style: _Style) -> tuple[str, int]:
             machine, index = e.payload
             state = _show(machine.state[index], style)[0]
             times = _show(e.args[0], style)[0]
-            return (f"{state}^{{({times})}}" if style.latex else f"{state}[{times}]"), _ATOM
+            if style.latex:
+                return f"{state}^{{({times})}}", _POWER
+            return f"{state}[{times}]", _ATOM
     return e.op, _ATOM
 
 
@@ -218,10 +202,11 @@ def _show_product(e: Expr, style: _Style) -> tuple[str, int]:
     sign = "-" if const < 0 else ""
     upper = [str(abs(const.numerator))] if abs(const.numerator) != 1 else []
     lower = [str(const.denominator)] if const.denominator != 1 else []
-    above = [_show_factor(f, style) for f in top]
-    below = [_show_factor(f, style) for f in bottom]
     rank = _SUM if sign else _PRODUCT
-    if not below and not lower:
+    if style.latex and (bottom or lower):
+        return sign + _latex_fraction(upper, lower, top, bottom, style), rank
+    above = [_show_factor(f, style) for f in top]
+    if not bottom and not lower:
         if len(above) == 1 and not upper and not sign:
             factor = top[0]
             if factor.op == "mul" and factor.payload == (1, Fraction(1, 2)):
@@ -229,12 +214,31 @@ def _show_product(e: Expr, style: _Style) -> tuple[str, int]:
             return above[0], _POWER
         return sign + style.times([*upper, *above]), rank
     numerator = style.times([*upper, *above]) or "1"
-    denominator = style.times([*lower, *below])
-    many_below = len(lower) + len(below) > 1
-    shown = style.fraction(
-        numerator, denominator, f"({denominator})" if many_below else denominator, numerator
-    )
-    return sign + shown, rank
+    denominator = style.times([*lower, *(_show_factor(f, style) for f in bottom)])
+    return sign + style.fraction(numerator, denominator, len(lower) + len(bottom) > 1), rank
+
+
+def _latex_fraction(
+    upper: Sequence[str], lower: Sequence[str], top: Sequence[Expr], bottom: Sequence[Expr],
+    style: _Style,
+) -> str:
+    """A fraction with the long factors behind it, where lines can break."""
+    shown = [_show_factor(f, style) for f in top]
+    only = len(top) == 1 and not upper
+    limit = LONG * 4 if only else LONG
+    above = [f for f in shown if len(f) <= limit]
+    behind = [f for f in shown if len(f) > limit]
+    if only and above:
+        above = [_alone(top[0], style)]
+    alone = len(lower) + len(bottom) == 1
+    below = [_alone(f, style) if alone else _show_factor(f, style) for f in bottom]
+    fraction = style.fraction(style.times([*upper, *above]) or "1", style.times([*lower, *below]))
+    return style.times([fraction, *behind])
+
+
+def _alone(f: Expr, style: _Style) -> str:
+    """A factor that fills a numerator or denominator needs no parentheses."""
+    return _show(f, style)[0] if f.op == "add" else _show_factor(f, style)
 
 
 def _factor(base: Expr, exponent: Fraction) -> Expr:

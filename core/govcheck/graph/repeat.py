@@ -16,6 +16,7 @@ from govcheck.bounds.answer import (
 )
 from govcheck.bounds.constants import Constants, MapConstants, Mode, composed
 from govcheck.bounds.expr import ZERO, Expr, sqrt, sym
+from govcheck.bounds.letters import state_latex
 from govcheck.bounds.recurrence import iterate
 from govcheck.graph.blocks import Repeat
 
@@ -98,7 +99,10 @@ def _unlet(e: Expr) -> Expr:
 def _symbol(quantity: str, block: Repeat, mode: Mode) -> Expr:
     squared = _squared(quantity, mode)
     name = f"{quantity}{'2' if squared else ''}_{block.node}"
-    s = sym(name, f"{quantity}{' squared' if squared else ''} before a copy of {block.node}")
+    s = sym(
+        name, f"{quantity}{' squared' if squared else ''} before a copy of {block.node}",
+        latex=state_latex(quantity, block.node, squared=squared),
+    )
     return sqrt(s) if squared else s
 
 

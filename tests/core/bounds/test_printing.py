@@ -4,7 +4,8 @@ from fractions import Fraction
 
 import pytest
 
-from govcheck.bounds.expr import ZERO, absolute, let, maximum, num, power, sqrt, sym
+from govcheck.bounds.expr import ZERO, absolute, function, let, maximum, num, power, sqrt, sym
+from govcheck.bounds.letters import name_latex, state_latex
 from govcheck.bounds.printing import definitions, latex, recurrence_text, symbol_latex, text
 from govcheck.bounds.recurrence import Recurrence, complete_symmetric
 
@@ -25,6 +26,13 @@ M, EPS, D, H = sym("m"), sym("eps"), sym("delta", nonneg=False), sym("H")
         (power(M + 1, H - 1), "(1 + m)^(H - 1)", r"\left(1 + m\right)^{H - 1}"),
         (complete_symmetric(H - 1, M, 1), "h[H - 1](m, 1)", r"h_{H - 1}\left(m, 1\right)"),
         (num(Fraction(-1, 2)), "-1/2", r"-\frac{1}{2}"),
+        # the only factor below or above needs no parentheses
+        (1 / (M + EPS), "1/(m + eps)", r"\frac{1}{m + \varepsilon}"),
+        ((M + EPS) / H, "(m + eps)/H", r"\frac{m + \varepsilon}{H}"),
+        (M * (M + EPS) / H, "m*(m + eps)/H",
+         r"\frac{m \, \left(m + \varepsilon\right)}{H}"),
+        # GitHub refuses \operatorname
+        (function("erf", M), "erf(m)", r"\mathrm{erf}\left(m\right)"),
     ],
 )
 def test_forms(formula, plain, tex):
@@ -46,6 +54,46 @@ def test_forms(formula, plain, tex):
 )
 def test_symbol_names(name, tex):
     assert symbol_latex(name) == tex
+
+
+def test_a_long_factor_stands_behind_its_fraction():
+    terms = sum((sym(f"b_{i}") for i in range(9)), ZERO)
+    inside = " + ".join(f"b_{{{i}}}" for i in range(9))
+    assert latex(M * terms / H) == rf"\frac{{m}}{{H}} \, \left({inside}\right)"
+    assert text(M * terms / H).endswith(")/H")
+
+
+def test_a_power_of_a_value_after_steps_has_parentheses():
+    e = Recurrence((M,), (2 * M * EPS + 1,)).output((H, num(5)), 0) ** 2
+    assert latex(e) == r"\left(m^{(H)}\right)^{2}"
+
+
+@pytest.mark.parametrize(
+    ("name", "tex"),
+    [
+        ("out@repeat", r"B_{\mathrm{repeat}}"),
+        ("out_spec@repeat.2", r"B_{\mathrm{op},\mathrm{repeat.2}}"),
+        ("tt@multihead_attention", r"T_{\theta\theta,\mathrm{multihead\_attention}}"),
+        ("sigma_D@conv", r"\sigma_{D,\mathrm{conv}}"),
+        ("beta", r"\beta"),
+        ("Gamma_1", r"\Gamma_{1}"),
+        ("rate(R)", r"\rho\left(R\right)"),
+        ("R_star", r"R_{\star}"),
+    ],
+)
+def test_names_of_shared_parts(name, tex):
+    assert name_latex(name) == tex
+
+
+def test_a_name_can_be_given_other_letters():
+    assert latex(let("beta", M + EPS, at_least=0) ** 2, {"beta": r"\tilde\beta"}) == (
+        r"\tilde\beta^{2}"
+    )
+
+
+def test_states_wear_a_hat():
+    assert state_latex("D", "repeat", squared=True) == r"\widehat{D^{2}}_{\mathrm{repeat}}"
+    assert state_latex("out", "r") == r"\widehat{B}_{\mathrm{r}}"
 
 
 def test_shared_parts_print_by_name_and_are_defined_once():
