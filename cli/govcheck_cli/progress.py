@@ -38,22 +38,34 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the line off the terminal, for others to write there."""
         if self.terminal and self.shown:
             self.stream.write("\r\x1b[K")
             self.stream.flush()
 
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return time.monotonic() - self.begin
+
     def __call__(self, done: int, of: int) -> None:
         """Tell that `done` of `of` parts are finished."""
-        now = time.monotonic()
         if self.first is None:
             # what an earlier run did took none of this run's time
             self.first = done - 1
+        rate = (done - self.first) / max(self.elapsed(), 1e-9)
+        self.say(f"{self.label}: {done} of {of} ({100 * done // of} %), "
+                 f"about {duration((of - done) / rate)} left")
+
+    def say(self, what: str) -> None:
+        """Show a line, unless the last one has just been shown."""
+        now = time.monotonic()
         if now - self.last < (TERMINAL_SECONDS if self.terminal else FILE_SECONDS):
             return
         self.last = now
-        rate = (done - self.first) / max(now - self.begin, 1e-9)
-        text = f"govcheck: {self.label}: {done} of {of} ({100 * done // of} %), "
-        text += f"about {duration((of - done) / rate)} left"
+        text = f"govcheck: {what}"
         self.stream.write(f"\r\x1b[K{text}" if self.terminal else f"{text}\n")
         self.stream.flush()
         self.shown = True

@@ -7,6 +7,7 @@ import pytest
 from govcheck.bounds.answer import Ref
 from govcheck.plugin import registry as registry_module
 from govcheck.reproduce.protocol import Claim, Outcome, Pair, Reproduction
+from govcheck_cli.commands import reproduce
 from govcheck_cli.main import main
 
 RUNS = []
@@ -37,8 +38,9 @@ def key(name, *pairs, error=None):
 
 @pytest.fixture
 def keys(monkeypatch):
-    """Replace the registered keys."""
+    """Replace the registered keys; they run in this process unless workers are asked for."""
     real = registry_module.load_registry
+    monkeypatch.setattr(reproduce, "_cores", lambda: 1)
     RUNS.clear()
 
     def use(*classes):
@@ -105,6 +107,19 @@ def test_what_cannot_be_computed_is_told_and_the_rest_is_done(keys, tmp_path, ca
     assert "failing: failed: RuntimeError('out of luck')" in captured.err
     assert RUNS == ["failing", "good"]
     assert not (tmp_path / "failing.json").exists()
+
+
+def test_workers_share_the_keys(keys, tmp_path, capsys):
+    from govcheck_plugins.reproduce.m22_fig1 import Figure1
+    from govcheck_plugins.reproduce.m22_thm22 import Theorem22
+
+    keys(Theorem22, Figure1)
+    assert main(["reproduce", "--quick", "all", "--workers", "2", "-o", str(tmp_path)]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.index("m22-thm22: ") < captured.out.index("m22-fig1: ")
+    assert captured.err.count("agrees after correction") == 2
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "errata.md", *(f"m22-{k}.{e}" for k in ("thm22", "fig1") for e in ("json", "md", "svg"))}
 
 
 def test_a_correction_that_fails_is_an_alarm(keys, tmp_path, capsys):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +11,7 @@ from govcheck_cli import common, output, run_options
 
 if TYPE_CHECKING:
     from govcheck.plugin.registry import Registry
-    from govcheck.reproduce.protocol import Report, Reproduction, Tick
+    from govcheck.reproduce.protocol import Report, Reproduction
     from govcheck.reproduce.runner import Settings
 
 ALL: Final = "all"
@@ -41,6 +40,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the reports (default: reports)",
     )
     parser.add_argument(
+        "--workers", type=run_options.natural, metavar="N", default=_cores(),
+        help="with `all`: processes side by side (as many as there are cores)",
+    )
+    parser.add_argument(
         "--restart", action="store_true", help="with `all`: run also what has a report"
     )
     parser.add_argument(
@@ -49,6 +52,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     common.add_json(parser)
     parser.set_defaults(run=run)
+
+
+def _cores() -> int:
+    # not everywhere can it be asked which of them this process may use
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def run(options: argparse.Namespace) -> int:
@@ -137,79 +146,92 @@ def _one(options: argparse.Namespace, registry: Registry, settings: Settings) ->
 
 
 def _all(options: argparse.Namespace, registry: Registry, settings: Settings) -> int:
-    from govcheck.errors import InputError
-    from govcheck.reproduce import record, runner
-    from govcheck_cli.main import DEBUG, INTERRUPTED
+    from govcheck.reproduce import record, runner, workers
+    from govcheck_cli.main import INTERRUPTED
 
-    names = list(registry.reproductions)
     classes = list(registry.reproductions.values())
     kept = {} if options.restart else {c.name: runner.finished(c, settings) for c in classes}
-    rest = _Rest([c for c in classes if kept.get(c.name) is None], settings.quick)
-    reports: list[Report] = []
-    failed: dict[str, str] = {}
-    for cls in classes:
-        report = kept.get(cls.name)
-        if report is not None:
-            output.note(f"govcheck: {cls.name}: {report.outcome.verdict} (kept)")
-            reports.append(report)
-            continue
-        try:
-            report = runner.run(cls, settings, rest.begin(cls))
-        except KeyboardInterrupt:
-            output.fail([f"stopped in {cls.name}; {len(reports)} finished keys are kept in "
-                         f"{settings.folder}, and the same command goes on"])
-            return INTERRUPTED
-        except Exception as error:
-            # one key's failure is told at the end and keeps no other key from running
-            if os.environ.get(DEBUG, "") not in ("", "0"):
-                raise
-            what = str(error) if isinstance(error, InputError) else f"{error!r}"
-            failed[cls.name] = " ".join(what.split())
-            output.fail([f"{cls.name}: failed: {failed[cls.name]}"])
-            continue
-        finally:
-            rest.end(cls)
-        reports.append(report)
-        output.note(f"govcheck: {cls.name}: {report.outcome.verdict} ({report.seconds:.0f} s)")
+    found: dict[str, Report] = {k: r for k, r in kept.items() if r is not None}
+    for key, report in found.items():
+        output.note(f"govcheck: {key}: {report.outcome.verdict} (kept)")
+    rest = [c for c in classes if c.name not in found]
+    board = _Board(rest, settings.quick, found)
+    try:
+        with board.bar:
+            if min(options.workers, len(rest)) > 1:
+                workers.together(rest, settings, options.workers, board)
+            else:
+                workers.alone(rest, settings, board)
+    except KeyboardInterrupt:
+        output.fail([f"stopped in {' and '.join(board.running)}; {len(found)} finished keys are "
+                     f"kept in {settings.folder}, and the same command goes on"])
+        return INTERRUPTED
+    reports = [found[c.name] for c in classes if c.name in found]
     if reports:
-        runner.write_errata(settings.folder, names)
+        runner.write_errata(settings.folder, list(registry.reproductions))
     if options.json:
-        output.write_json({"reports": [record.as_json(r) for r in reports], "failed": failed})
+        output.write_json({
+            "reports": [record.as_json(r) for r in reports], "failed": board.failed})
     else:
-        _print(reports, settings, failed)
-    return _code(reports, failed)
+        _print(reports, settings, board.failed)
+    return _code(reports, board.failed)
 
 
-class _Rest:
-    """Progress within a key together with what the keys after it will take."""
+class _Board:
+    """What is said while keys are computed.
 
-    def __init__(self, classes: list[type[Reproduction]], quick: bool) -> None:
-        self.left = {c.name: c.quick_seconds if quick else c.full_seconds for c in classes}
-        self.count, self.begun, self.taken, self.expected = len(classes), 0, 0.0, 0.0
-        self.bar: Any = None
+    Args:
+        classes: that will be.
+        quick: whether at the small size.
+        found: gets their reports.
+    """
 
-    def begin(self, cls: type[Reproduction]) -> Tick:
-        """The listener of a key that begins."""
-        from govcheck_cli.progress import Progress, duration
+    def __init__(
+        self, classes: list[type[Reproduction]], quick: bool, found: dict[str, Report]
+    ) -> None:
+        from govcheck_cli.progress import Progress
 
-        self.begun += 1
-        self.start = time.monotonic()
-        own = self.left.pop(cls.name)
-        self.own = own
-        pace = self.taken / self.expected if self.expected else 1.0
-        after = sum(self.left.values()) * pace
-        label = f"{cls.name} ({self.begun} of {self.count}"
-        label += f", the others about {duration(after)})" if self.left else ")"
-        self.bar = Progress(label)
-        self.bar.__enter__()
-        listener: Tick = self.bar
-        return listener
+        self.length = {c.name: c.quick_seconds if quick else c.full_seconds for c in classes}
+        self.found = found
+        self.failed: dict[str, str] = {}
+        self.running: dict[str, float] = {}
+        self.past = 0.0
+        self.count = 0
+        self.bar = Progress("")
 
-    def end(self, cls: type[Reproduction]) -> None:
-        """That it has ended, however."""
-        self.taken += time.monotonic() - self.start
-        self.expected += self.own
-        self.bar.__exit__(None, None, None)
+    def begun(self, key: str) -> None:
+        """See `workers.Listener`."""
+        self.running[key] = 0.0
+        self._say()
+
+    def parts(self, key: str, done: int, of: int) -> None:
+        """See `workers.Listener`."""
+        self.running[key] = done / max(of, 1)
+        self._say()
+
+    def ended(self, key: str, found: Report | str) -> None:
+        """See `workers.Listener`."""
+        del self.running[key]
+        self.past += self.length[key]
+        self.count += 1
+        self.bar.clear()
+        if isinstance(found, str):
+            self.failed[key] = found
+            output.fail([f"{key}: failed: {found}"])
+        else:
+            self.found[key] = found
+            output.note(f"govcheck: {key}: {found.outcome.verdict} ({found.seconds:.0f} s)")
+
+    def _say(self) -> None:
+        from govcheck_cli.progress import duration
+
+        done = self.past + sum(self.length[k] * share for k, share in self.running.items())
+        text = f"{self.count} of {len(self.length)} keys done, now "
+        text += ", ".join(f"{k} ({100 * share:.0f} %)" for k, share in self.running.items())
+        if done > 0:
+            left = (sum(self.length.values()) - done) * self.bar.elapsed() / done
+            text += f"; about {duration(left)} left"
+        self.bar.say(text)
 
 
 def _print(

@@ -181,6 +181,10 @@ def replace(path: Path, content: bytes) -> None:
 
 def _make(folder: Path) -> None:
     try:
+        with suppress(FileNotFoundError):
+            folder.mkdir(parents=True, exist_ok=True)
+            return
+        # another process has just removed the empty folder above
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(folder, error) from None
