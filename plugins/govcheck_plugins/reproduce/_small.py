@@ -63,14 +63,15 @@ def points(context: Context, data: Pictures) -> tuple[Array, NDArray[np.int64], 
 
 def run_trials(
     context: Context, data: Pictures, trials: int, epochs: int, spectra_at: Sequence[int] = (),
-    samples: Sequence[int] = (), whole: bool = True,
+    samples: Sequence[int] = (), whole_at: Sequence[int] = (),
 ) -> list[dict[str, Array]]:
     """Losses and singular values of each trial.
 
     Returns:
         For each trial: ``KIND`` is the loss before each step; with ``spectra_at``, ``KIND/k`` are
-        the singular values of layer k (with `whole`, then all of them as one map) and ``error/k``
-        by how much their distribution function may be off; shape ``(times, count)``.
+        the singular values of layer k (with ``whole_at``, the last one is all of them as one
+        map) and ``error/k`` by how much their distribution function may be off; shape
+        ``(times, count)``.
     """
     import numpy as np
     import torch
@@ -84,16 +85,18 @@ def run_trials(
 
     def one(seed: int) -> dict[str, Array]:
         result = trial(x, y, seed, epochs=epochs, spectra_at=spectra_at, samples=samples,
-                       whole=whole)
+                       whole_at=whole_at)
         found: dict[str, Array] = dict(result.losses.items())
         for kind, times in result.spectra.items():
-            layers = [list(layer) for layer in zip(*times.values(), strict=True)]
-            for k, layer in enumerate(layers):
+            most = max(map(len, times.values()))
+            for k in range(most):
+                layer = [values[k] for values in times.values() if len(values) > k]
                 found[f"{kind}/{k}"] = np.stack([v.values for v in layer])
                 found[f"error/{k}"] = np.array([v.error for v in layer])
         return found
 
-    name = f"{sorted(data.sha256.items())} {epochs} {list(spectra_at)} {list(samples)} {whole}"
+    parts = sorted(data.sha256.items()), epochs, *map(list, (spectra_at, samples, whole_at))
+    name = " ".join(map(str, parts))
     try:
         results = []
         for k in range(trials):

@@ -46,9 +46,10 @@ class Figure2(Reproduction):
         trials, times, samples = context.size(
             (6, (0, 10), (0, 16)),
             (10, tuple(range(0, _small.EPOCHS, 5)), tuple(range(0, _small.POINTS, 8))))
-        one_map = not context.quick
+        whole_at = context.size((), (0, 20, 40))
+        one_map = bool(whole_at)
         results = _small.run_trials(
-            context, data, trials, max(times) + 1, times, samples, one_map)
+            context, data, trials, max(times) + 1, times, samples, whole_at)
         count, seed = len(LAYERS), context.seed_of("test")
         shown = (*LAYERS, WHOLE) if one_map else LAYERS
         means = {k: _statistic(results, k, len(shown), _mean) for k in KINDS}
@@ -83,8 +84,9 @@ class Figure2(Reproduction):
             (*_small.CHOICES,
              "What the 'last seven layers' are is not said. Here each of the two blocks, batch "
              "norm with ReLU of the features, and the linear layer is one layer; at full size what "
-             "follows the first pool is taken as one map too, as in the released code.",
-             f"Epochs {', '.join(map(str, times))}; Jacobians of the blocks for {len(samples)} of "
+             "follows the first pool is taken as one map too, as in the released code"
+             f"{f' (epochs {_told(whole_at)})' if one_map else ''}.",
+             f"Epochs {_told(times)}; Jacobians of the blocks for {len(samples)} of "
              f"the {_small.POINTS} pictures, batch statistics being those of all.",
              "In the blocks the coupling of pictures through batch statistics is left out; it "
              "moves the distribution functions of the full batch by at most "
@@ -94,6 +96,11 @@ class Figure2(Reproduction):
              f"{trials} trials, seeds from {context.seed}; tested by paired sign flips."),
             (*data_lines(data), _small.points(context, data)[2]),
         )
+
+
+def _told(numbers: Sequence[int]) -> str:
+    """In words."""
+    return ", ".join(map(str, numbers))
 
 
 def _mean(values: Array) -> float:

@@ -36,8 +36,9 @@ class Trial:
 
 def trial(
     x: Array, labels: NDArray[np.int64], seed: int, *, epochs: int = 50,
-    spectra_at: Sequence[int] = (), samples: Sequence[int] | None = None, whole: bool = True,
-    step: float = STEP, device: str = "cpu", progress: Callable[[str], None] | None = None,
+    spectra_at: Sequence[int] = (), whole_at: Sequence[int] = (),
+    samples: Sequence[int] | None = None, step: float = STEP, device: str = "cpu",
+    progress: Callable[[str], None] | None = None,
 ) -> Trial:
     """Train the four models by full-batch gradient descent with cross-entropy.
 
@@ -47,7 +48,8 @@ def trial(
         seed: of the initialisation.
         epochs: steps; one step is one epoch.
         spectra_at: epochs before whose step the layers' singular values are taken.
-        samples, whole: see `layer_values`.
+        whole_at: those of them at which the layers as one map are taken too.
+        samples: see `layer_values`.
         step: size.
         device: where to compute.
         progress: gets a line for each model.
@@ -62,7 +64,8 @@ def trial(
         seen = []
         for epoch in range(epochs):
             if epoch in spectra_at:
-                spectra[kind][epoch] = layer_values(net, images, samples, whole=whole)
+                spectra[kind][epoch] = layer_values(
+                    net, images, samples, whole=epoch in whole_at)
             optimiser.zero_grad(set_to_none=True)
             loss = functional.cross_entropy(net(images), targets)
             seen.append(loss.item())

@@ -105,7 +105,7 @@ def test_constant_statistics_are_within_the_stated_error(nets, batch, kind):
 def test_training_goes_down_and_repeats_itself():
     d = digits()
     x, y = d.x[:32] / 255.0, d.y[:32]
-    first = trial(x, y, 7, epochs=12, spectra_at=(0,), samples=(0,), whole=False)
+    first = trial(x, y, 7, epochs=12, spectra_at=(0,), samples=(0,))
     again = trial(x, y, 7, epochs=12)
     for kind in KINDS:
         assert np.array_equal(first.losses[kind], again.losses[kind])
