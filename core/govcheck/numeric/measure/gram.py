@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from govcheck.certify.matrices import lambda_min_lower
 from govcheck.numeric.measure.gram_parts import SLICE_BYTES, parts, product
@@ -102,6 +103,7 @@ def grams(
         "layer by layer from inputs and signals" if structured
         else f"{s.rows} backward passes of the whole batch"
     )
+    blocks = {n: blocks[n] for n in kept}
     whole = Gram(_symmetric(total), "network", floor(s, total))
     return Grams(whole, blocks, method, cost, clock.seconds)
 
@@ -143,50 +145,96 @@ def gram_cost(s: Subject, kept: int) -> Cost:
 
 
 def layerwise(s: Subject, take: Take) -> bool:
-    """Give each parameter's Gram matrix to `take`; False if the layers cannot be told apart."""
+    """Give each parameter's Gram matrix to `take`; False if the layers cannot be told apart.
+
+    Each layer's signals are used as soon as the backward pass has them, and not kept.
+    """
     layers = units(s.module)
     covered = {f"{path}.{n}" if path else n for path, m in layers.items()
                for n, _ in m.named_parameters()}
     if covered != set(s.slices):
         return False
-    seen: dict[str, list[tuple[Tensor, Tensor]]] = {path: [] for path in layers}
-
-    def hook(path: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-        return lambda m, inputs, output: seen[path].append((inputs[0].detach(), output))
-
-    handles = [m.register_forward_hook(hook(path)) for path, m in layers.items()]
+    taps = {path: _Tap(m, path, s.width, take) for path, m in layers.items()}
+    handles = [layers[path].register_forward_hook(tap.listen) for path, tap in taps.items()]
     try:
         with torch.enable_grad():
-            out = s.module(s.x).reshape(s.samples, s.width)
+            out = s.module(s.x.detach()).reshape(s.samples, s.width)
     finally:
         for h in handles:
             h.remove()
-    if any(len(calls) != 1 or calls[0][1].shape[:1] != s.x.shape[:1] for calls in seen.values()):
+    if not all(tap.usable(s.samples) for tap in taps.values()):
         return False
-    taps = {path: calls[0] for path, calls in seen.items()}
-    signals = _signals(out, [y for _, y in taps.values()])
+    # every way back from the outputs ends at a layer that no other comes before
+    ends = [tap.first for tap in taps.values() if tap.first is not None]
+    for c in range(s.width):
+        for tap in taps.values():
+            tap.column = c
+        if ends:
+            torch.autograd.grad(out[:, c].sum(), ends, retain_graph=c + 1 < s.width,
+                                allow_unused=True)
     del out
-    for (path, (a, _)), b in zip(taps.items(), signals, strict=True):
-        for name, part in parts(layers[path], a, b):
-            take(f"{path}.{name}" if path else name, part.detach())
+    for tap in taps.values():
+        tap.finish()
     return True
 
 
-def _signals(out: Tensor, ends: list[Tensor]) -> list[Tensor]:
-    """Derivatives of each output of each sample in what layers put out: ``(n, c, ...)``."""
-    width = out.shape[1]
-    found: list[Tensor] = []
-    for c in range(width):
-        gradients = torch.autograd.grad(
-            out[:, c].sum(), ends, retain_graph=c + 1 < width, materialize_grads=True,
-            allow_unused=True,
-        )
-        if width == 1:
-            return [g.unsqueeze(1) for g in gradients]
-        found = found or [e.new_empty(e.shape[0], width, *e.shape[1:]) for e in ends]
-        for total, g in zip(found, gradients, strict=True):
-            total[:, c] = g
-    return found
+class _Tap:
+    """What a layer takes in, and the signals that come back to it.
+
+    Args:
+        unit: the layer.
+        path: its name.
+        width: number of outputs of the network for each sample.
+        take: receives the Gram matrices of the layer's parameters.
+    """
+
+    def __init__(self, unit: nn.Module, path: str, width: int, take: Take) -> None:
+        self.unit, self.path, self.width, self.take = unit, path, width, take
+        self.column = self.calls = self.version = 0
+        self.heeded = False
+        self.input: Tensor | None = None
+        self.output = torch.Size()
+        self.signals: Tensor | None = None
+        self.first: GradientEdge | None = None
+
+    def listen(self, m: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """A forward hook."""
+        self.calls += 1
+        self.input, self.version = inputs[0].detach(), inputs[0]._version
+        self.output = output.shape
+        self.heeded = output.requires_grad
+        if self.heeded:
+            # neither keeps the output, and both mean it as it is before anything works in place
+            output.register_hook(self.hear)  # type: ignore[no-untyped-call]
+            if not inputs[0].requires_grad:
+                self.first = get_gradient_edge(output)
+
+    def usable(self, samples: int) -> bool:
+        """Whether there is one input for each sample, which nothing has overwritten."""
+        return (self.calls == 1 and self.input is not None and self.heeded
+                and self.output[:1] == (samples,) and self.input._version == self.version)
+
+    def hear(self, g: Tensor) -> None:
+        """Signals of one output of the network; after those of the last one all are there."""
+        if self.width == 1:
+            self.signals = g.unsqueeze(1)
+        else:
+            if self.signals is None:
+                self.signals = g.new_zeros(g.shape[0], self.width, *g.shape[1:])
+            self.signals[:, self.column] = g
+        if self.column + 1 == self.width:
+            self.finish()
+
+    def finish(self) -> None:
+        """Make the matrices, unless that was done."""
+        a, b = self.input, self.signals
+        if a is None:
+            return
+        self.input = self.signals = None
+        if b is None:
+            b = a.new_zeros(self.output[0], self.width, *self.output[1:])
+        for name, part in parts(self.unit, a, b):
+            self.take(f"{self.path}.{name}" if self.path else name, part.detach())
 
 
 def _row_step(s: Subject) -> int:

@@ -21,6 +21,8 @@ from govcheck.numeric.affine import AffineMap
 from govcheck.numeric.conv import ConvMap
 
 SLICE_BYTES = 2**27
+STRIP = 256
+"""Rows of a matrix of inner products that are formed at a time."""
 
 Turn = Callable[[Tensor, slice], Tensor]
 
@@ -43,8 +45,38 @@ class Rows:
 def product(a: Tensor, b: Tensor | None = None) -> Tensor:
     """``A B^T``, B being A when omitted; rows are flattened."""
     a = a.reshape(a.shape[0], -1)
-    b = a if b is None else b.reshape(b.shape[0], -1)
-    return a @ b.T
+    if b is not None:
+        return a @ b.reshape(b.shape[0], -1).T
+    if a.device.type == "cpu" and a.dtype in (torch.float32, torch.float64):
+        # half the work: numpy sees that the matrix is symmetric, torch does not
+        plain = a.detach().contiguous().numpy()
+        return torch.from_numpy(plain @ plain.T)
+    return a @ a.T
+
+
+def hadamard(outer: Tensor, a: Tensor, factor: float) -> Tensor:
+    """``outer o (factor^2 A A^T)``, each entry of the second for a block of the first.
+
+    Args:
+        outer: symmetric, ``(n c, n c)``.
+        a: ``(n, k)``.
+        factor: a number.
+    """
+    n = a.shape[0]
+    c = outer.shape[0] // n
+    if n <= STRIP:
+        inner = product(a).mul_(factor**2)
+        return (outer.view(n, c, n, c) * inner[:, None, :, None]).view_as(outer)
+    made = torch.empty_like(outer)
+    wide, narrow = made.view(n, c, n, c), outer.view(n, c, n, c)
+    for start in range(0, n, STRIP):
+        end = min(n, start + STRIP)
+        inner = product(a[start:end], a[:end]).mul_(factor**2)
+        torch.mul(narrow[start:end, :, :end], inner[:, None, :, None],
+                  out=wide[start:end, :, :end])
+        at, to = slice(start * c, end * c), slice(0, start * c)
+        made[to, at] = made[at, to].T
+    return made
 
 
 def parts(unit: nn.Module, a: Tensor, b: Tensor) -> Iterator[tuple[str, Tensor]]:
@@ -60,6 +92,10 @@ def parts(unit: nn.Module, a: Tensor, b: Tensor) -> Iterator[tuple[str, Tensor]]
     """
     if isinstance(unit, nn.Linear):
         yield from _linear(unit, a, b)
+    elif isinstance(unit, AffineMap) and unit.kind == "plain" and unit.factor is None and (
+        a.ndim == 2
+    ):
+        yield from _dense(a, b, unit.scale, bias=unit.bias is not None)
     elif isinstance(unit, AffineMap) and unit.kind in STRUCTURED:
         yield from _parametrised(unit, _affine_rows(unit, a, b), b)
     elif isinstance(unit, ConvMap) and unit.kind in STRUCTURED:
@@ -73,11 +109,22 @@ STRUCTURED = ("plain", "weight_norm", "entrywise", "torch_weight_norm", "orthogo
 
 def _linear(unit: nn.Linear, a: Tensor, b: Tensor) -> Iterator[tuple[str, Tensor]]:
     n, c = b.shape[:2]
+    if a.ndim == 2:
+        yield from _dense(a, b, 1.0, bias=unit.bias is not None)
+        return
     inputs = a.reshape(n, -1, 1, a.shape[-1])
     rows = Rows(inputs, b.reshape(n, c, inputs.shape[1], 1, -1), unit.weight.detach()[None])
     yield "weight", _weight(rows)
     if unit.bias is not None:
         yield "bias", product(_summed(b, -1))
+
+
+def _dense(a: Tensor, b: Tensor, factor: float, bias: bool) -> Iterator[tuple[str, Tensor]]:
+    """The parameters of ``x -> factor w x + b``, one position for each sample."""
+    outer = product(b.flatten(0, 1))
+    yield "weight", hadamard(outer, a, factor)
+    if bias:
+        yield "bias", outer
 
 
 def _summed(b: Tensor, channel: int) -> Tensor:
@@ -198,9 +245,7 @@ def _weight(rows: Rows, turn: Turn | None = None, factor: float = 1.0) -> Tensor
     k = rows.inputs.shape[3]
     if t == groups == 1 and turn is None:
         outer = product(rows.signals.reshape(n * c, r))
-        inner = product(rows.inputs.reshape(n, k)) * factor**2
-        outer.view(n, c, n, c).mul_(inner[:, None, :, None])
-        return outer
+        return hadamard(outer, rows.inputs.reshape(n, k), factor)
     total = rows.inputs.new_zeros(n * c, n * c)
     step = max(1, SLICE_BYTES // max(1, n * c * k * rows.inputs.element_size()))
     for g in range(groups):
