@@ -6,14 +6,14 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from govcheck.errors import InputError, Problem
-from govcheck_cli import common, output
+from govcheck_cli import checks, common, output
 
 if TYPE_CHECKING:
     from govcheck.analysis import Analysis
 
 EXIT = """\
 exit code 0: every theorem the file asks for applies by its corrected reading (or the file
-names none); 1: one does not; 2: bad input; 3: plugin problem under
+names none) and the budget is kept; 1: one does not or is not; 2: bad input; 3: plugin problem under
 --strict-plugins; 4: --attack found a value
 beyond a bound"""
 
@@ -38,11 +38,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--seconds", type=float, default=10.0,
         help="time for all searches; each is made once at least (default 10)",
     )
+    checks.arguments(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Analyse a file and print the report."""
+    with checks.reported(options):
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     from govcheck.analysis import analyze, with_mode
     from govcheck.report.document import document
     from govcheck.report.terminal import render
@@ -55,7 +61,9 @@ def run(options: argparse.Namespace) -> int:
                          data=not options.no_data)
         others = {"paper": with_mode(result, "paper")} if both else {}
         report = document(result, others, plugins.registry.broken)
+        budget = checks.read(options, arch, report, plugins.registry)
         beyond = options.attack and _attack(result, options, report)
+    kept = checks.finish(options, arch, report, budget)
     for line in result.warnings:
         output.warn(line)
     if options.json:
@@ -65,11 +73,12 @@ def run(options: argparse.Namespace) -> int:
                             unicode=output.speaks_unicode()))
         if options.attack:
             output.write(_table(report["tightness"]))
+        checks.show(report)
     if beyond:
         return VIOLATED
     if options.strict_plugins and (plugins.trouble or result.warnings):
         return PLUGIN
-    return OK if report["guarantees"]["hold"] else NOT_HELD
+    return OK if kept and report["guarantees"]["hold"] else NOT_HELD
 
 
 def _attack(result: Analysis, options: argparse.Namespace, report: dict[str, Any]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final, Literal, cast
@@ -16,7 +17,7 @@ from govcheck.bounds.expr import Expr
 from govcheck.bounds.loss import LOSS_MEANING
 from govcheck.graph.architecture import Architecture
 from govcheck.graph.blocks import Mark
-from govcheck.report.numbers import outward
+from govcheck.report.numbers import decimal_text, outward
 from govcheck.spec.names import shown, suggest
 from govcheck.spec.reading import Entries, boolean, choice, entries, kind_of, mapping, only
 from govcheck.spec.scope import Scope
@@ -35,6 +36,7 @@ DATA_SENSE: Final[dict[str, Sense]] = {
 }
 """What the data part of a report bounds, by the names that formulas use."""
 
+MAX_SHOWN: Final = 12
 _DECIMAL: Final = re.compile(r"[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?")
 _KEY: Final[dict[Sense, str]] = {"upper": "at_most", "lower": "at_least"}
 
@@ -61,6 +63,10 @@ class Limit:
         plain = self.text.strip()
         if _DECIMAL.fullmatch(plain):
             return plain
+        if self.exact is not None:
+            decimal = Decimal(self.exact.numerator) / self.exact.denominator
+            if Fraction(decimal) == self.exact and len(decimal.as_tuple().digits) <= MAX_SHOWN:
+                return decimal_text(decimal)
         return outward(self.ball, "lower" if self.sense == "upper" else "upper")
 
     def keeps(self, bound: Fraction) -> bool:
