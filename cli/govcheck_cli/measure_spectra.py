@@ -6,23 +6,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from govcheck.errors import InputError, Problem
 from govcheck_cli import output
-from govcheck_cli.figures import save
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from govcheck.numeric.measure.record import Budget, Cost, Measurement
     from govcheck.numeric.measure.spectra import LayerSpectrum
     from govcheck.numeric.measure.subject import Subject
     from govcheck.report.page import Page
-
-CURVE: Final = "#0072B2"
-ATOM: Final = "#D55E00"
-
 
 def spectra(
     options: argparse.Namespace, s: Subject, about: dict[str, Any], budget: Budget
@@ -136,18 +129,16 @@ def draw(f: LayerSpectrum, folder: Path, title: str) -> None:
     Raises:
         InputError: if a file cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from govcheck.report.plot_curves import distribution
+    from govcheck.report.plots import save
 
-    figure = Figure(figsize=(7, 4.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    _curve(figure.subplots(), f)
-    figure.suptitle(f"{title}: {f.place}")
+    drawing = distribution(f.as_json(), _curve(f))
     for form in ("svg", "png"):
-        save(figure, folder / f"{f.place}.{form}")
+        save(drawing, folder / f"{f.place}.{form}", title=title)
 
 
-def _curve(axes: Axes, f: LayerSpectrum) -> None:
+def _curve(f: LayerSpectrum) -> tuple[list[float], list[float]]:
+    """The distribution function with all its jumps."""
     import numpy as np
 
     d = f.distribution
@@ -155,19 +146,4 @@ def _curve(axes: Axes, f: LayerSpectrum) -> None:
     top = max(f.largest.value, 1e-300) * 1.06
     x = np.concatenate([[0.0], np.repeat(d.places[kept], 2), [top]])
     y = np.concatenate([[0.0], np.column_stack([d.left[kept], d.right[kept]]).ravel(), [1.0]])
-    axes.fill_between(x, np.clip(y - d.error, 0, 1), np.clip(y + d.error, 0, 1), color=CURVE,
-                      alpha=0.25, linewidth=0, label=f"error {d.error:.1g}")
-    axes.plot(x, y, color=CURVE, linewidth=1.4, label="distribution function")
-    for k, a in enumerate(d.atoms[:12]):
-        low, high = float(d.at(a - 2 * d.width)) if a > 2 * d.width else 0.0, float(
-            d.at(a + 2 * d.width))
-        axes.plot([a, a], [low, high], color=ATOM, linewidth=3, solid_capstyle="butt",
-                  label="many equal values" if k == 0 else None)
-    axes.set_xlim(-0.02 * top, top)
-    axes.set_ylim(0, 1.02)
-    axes.set_xlabel("singular value")
-    axes.set_ylabel("share up to it")
-    axes.set_title(f"{f.rows} × {f.columns}; {f.share.method}", fontsize="small")
-    axes.grid(True, linewidth=0.4, color="0.85")
-    axes.set_axisbelow(True)
-    axes.legend(loc="lower right", fontsize="small", frameon=False)
+    return x.tolist(), y.tolist()

@@ -10,6 +10,7 @@ import pytest
 
 from govcheck.kernels import survey
 from govcheck.kernels.papers import ALL, resnet_kernels
+from govcheck.report.plot_style import COLORS
 from govcheck_cli import gram_plot
 
 RESIDUAL = """
@@ -158,7 +159,7 @@ def test_what_a_drawing_says(residual, govcheck, tmp_path):
     for part in ("n = 4", "n = 12", "H = 1", "depth H", "samples n", "floor", ">residual<"):
         assert part in text
     # as many lines as groups and in colours that are told apart
-    assert all(c.lower() in text.lower() for c in gram_plot.COLORS[:3])
+    assert all(c.lower() in text.lower() for c in COLORS[:3])
 
 
 def row(depth, n, value, floor=1e-9):
@@ -201,7 +202,7 @@ def test_many_lines_are_told_apart(tmp_path, monkeypatch):
     monkeypatch.setattr(Axes, "plot", noted)
     gram_plot.draw([row(1, n, 1.0) for n in range(1, 21)] + [row(2, n, 1.0) for n in range(1, 21)],
                    tmp_path / "a.png", "t")
-    assert len(seen) == 20 + 2 - len(gram_plot.COLORS[:2])
+    assert len(seen) == 20 + 2 - len(COLORS[:2])
 
 
 def test_nothing_to_draw_and_nowhere_to_draw_it(arch, govcheck, tmp_path):

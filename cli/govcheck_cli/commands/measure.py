@@ -44,7 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="where the bounds hold: the file's set; the smallest around the initial weights that "
         "reaches the point; auto: the file's, unless it has no bounds",
     )
-    parser.add_argument("--plot", metavar="FILE", help="draw the table, .svg or .png; with "
+    parser.add_argument("--plot", metavar="FILE", help="draw the table, .svg, .png or .pdf; with "
                         "--spectra a folder, for one drawing of each place")
     parser.add_argument(
         "--chain", action="store_true",

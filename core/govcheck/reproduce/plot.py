@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
-COLORS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-"""Okabe and Ito (2008), told apart with any colour vision."""
+from govcheck.report.plot_style import COLORS, FORMS, WIDTH, Form, steady
 
-Style = Literal["line", "dashed", "dotted", "points", "steps"]
+Style = Form
 Scale = Literal["linear", "log"]
-_FORMAT: Final[dict[Style, dict[str, Any]]] = {
-    "line": {"linestyle": "-"},
-    "dashed": {"linestyle": "--"},
-    "dotted": {"linestyle": ":"},
-    "points": {"linestyle": "none", "marker": "o", "markersize": 4},
-    "steps": {"linestyle": "-", "drawstyle": "steps-post"},
-}
 
 
 @dataclass(frozen=True)
@@ -71,14 +63,13 @@ class Plot:
 
 def svg(plot: Plot) -> bytes:
     """Draw."""
-    import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     columns = min(plot.columns, len(plot.panels))
     rows = -(-len(plot.panels) // columns)
     out = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "govcheck", "svg.fonttype": "none"}):
+    with steady():
         figure = Figure(figsize=(4.6 * columns, 3.8 * rows), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots(rows, columns, squeeze=False).flat
@@ -93,8 +84,8 @@ def svg(plot: Plot) -> bytes:
 def _panel(axes: Any, panel: Panel) -> None:
     for i, curve in enumerate(panel.curves):
         color = COLORS[(i if curve.color is None else curve.color) % len(COLORS)]
-        axes.plot(curve.x, curve.y, color=color, linewidth=1.4, label=curve.label or None,
-                  **_FORMAT[curve.style])
+        axes.plot(curve.x, curve.y, color=color, linewidth=WIDTH, label=curve.label or None,
+                  **FORMS[curve.style])
         if curve.low:
             axes.fill_between(curve.x, curve.low, curve.high, color=color, alpha=0.2, linewidth=0)
     axes.set_xscale(panel.x_scale)
