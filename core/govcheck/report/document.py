@@ -181,7 +181,10 @@ class _Column:
                 }
                 for h in v.hypotheses
             ],
-            "conclusions": [{"name": n, **self.answer(b)} for n, b in v.conclusions.items()],
+            "conclusions": [
+                {"name": n, "name_latex": self.notation.name_latex(n), **self.answer(b)}
+                for n, b in v.conclusions.items()
+            ],
             "errata": [dataclasses.asdict(e) for e in v.errata],
             "remarks": list(v.remarks),
         }
@@ -220,7 +223,10 @@ def _quantities(columns: Sequence[_Column], sums: _Column | None) -> tuple[list[
 def _quantity(q: str, meaning: str, columns: Sequence[_Column], sums: _Column | None) -> Json:
     first: ComposedBound = columns[0].a.bounds[q]
     answers = {c.name: c.answer(c.a.bounds[q]) for c in columns if q in c.a.bounds}
-    found: Json = {"quantity": q, "meaning": meaning, "sense": first.sense, "answers": answers}
+    found: Json = {
+        "quantity": q, "name_latex": columns[0].notation.name_latex(q), "meaning": meaning,
+        "sense": first.sense, "answers": answers,
+    }
     found["auxiliary"] = q not in QUANTITIES and q not in LOSS_MEANING
     found["closed_form"] = None
     if sums is not None and q in sums.a.bounds and q not in NOT_GUARANTEED and _steps(first):

@@ -130,7 +130,7 @@ def _definitions() -> Schema:
         ),
         "answer": _object(**_answer()),
         "closed_form": _object(mode=_TEXT, **_answer()),
-        "conclusion": _object(name=_TEXT, **_answer()),
+        "conclusion": _object(name=_TEXT, name_latex=_TEXT, **_answer()),
         "definition": _object(name=_TEXT, name_latex=_TEXT, **formula, uses=_STRINGS),
         "recurrence": _object(
             times=_object(**formula),
@@ -170,6 +170,7 @@ def _answer() -> Schema:
 def _quantity(name: Schema) -> Schema:
     return _object(
         quantity=name,
+        name_latex=_TEXT,
         meaning=_TEXT,
         sense=_SENSE,
         answers=_by_name(_ref("answer")),

@@ -78,3 +78,46 @@ def test_missing_symbols_of_a_deep_formula():
     numbers = Numbers({})
     assert numbers.missing(e) == ("a",)
     assert Numbers({a: ball(0)}).of(e, "upper").text == "1.61804"
+
+
+def test_what_a_long_formula_repeats_gets_a_name():
+    parts = [sym(f"p_{i}") for i in range(12)]
+    shared = sqrt(add(*parts))
+    long = add(*(s * (shared + s) for s in parts))
+    notation = Notation([long])
+    definitions = {d["name"]: d["text"] for d in notation.definitions()}
+    assert definitions == {"v1": " + ".join(s.payload.name for s in parts)}
+    shown = notation.formula(long)
+    assert shown["text"].startswith("p_0*(sqrt(v1) + p_0) + ") and shown["uses"] == ["v1"]
+    short = notation.formula(2 * shared)
+    assert "v1" not in short["text"]
+    env = {s: ball(i + 1) for i, s in enumerate(parts)}
+    assert evaluate(notation._brief[long], env).overlaps(evaluate(long, env))
+
+
+def test_what_is_too_wide_for_a_line_gets_a_name():
+    wide = add(*(sym(f"p_{i}") * sym(f"q_{i}") for i in range(12)))
+    notation = Notation([sqrt(wide), a + sqrt(wide) * b])
+    assert notation.formula(sqrt(wide))["text"] == "sqrt(v1)"
+    assert notation.formula(a + sqrt(wide) * b)["text"] == "a + sqrt(v1)*b"
+    (v1,) = notation.definitions()
+    assert v1["name_latex"] == "v_{1}" and v1["text"].count("+") == 11
+
+
+def test_names_that_are_taken_are_left_to_their_owners():
+    wide = add(*(sym(f"p_{i}") * sym(f"q_{i}") for i in range(12)))
+    root = sqrt(wide) + sym("v1") + sym("beta")
+    notation = Notation([root * named("beta", a + b)])
+    names = {d["name"]: d["name_latex"] for d in notation.definitions()}
+    assert names == {"v2": "v_{2}", "beta": r"\mathrm{beta}"}
+    assert notation.name_latex("eta") == r"\eta"
+
+
+def test_a_recurrence_is_abbreviated_line_by_line():
+    s = sym("s")
+    wide = add(*(sym(f"p_{i}") * sym(f"q_{i}") for i in range(12)))
+    result = Recurrence((s,), (s * b + sqrt(wide),)).output((c, a), 0)
+    notation = Notation([result])
+    (found,) = notation.recurrences()
+    assert found["states"][0]["step"]["text"] in ("sqrt(v1) + s*b", "s*b + sqrt(v1)")
+    assert notation.formula(result)["uses"] == ["v1"]
