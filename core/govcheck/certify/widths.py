@@ -3,14 +3,15 @@
 The network of all routes has one or more hidden layers of width m with tanh, hidden weights
 ``N(0, first^2)`` in the first and ``N(0, 1/m)`` in later layers, readout ``+-1/sqrt(m)`` with
 random signs, no biases, one output, and all layers trained; with ``scaled`` readout weights are
-``+-1`` behind a factor ``1/sqrt(m)`` instead. Nothing here is rigorous but `by_anchor`: a width is
-where a certificate is to be expected.
+``+-1`` behind a factor ``sqrt(c/m)`` instead, ``c E tanh(Z)^2 = 1``, as in Du et al. Nothing here
+is rigorous but `by_anchor`: a width is where a certificate is to be expected.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,15 @@ from govcheck.certify.search import Outcome, certify
 
 PUBLISHED = 1 / 16
 """What Oymak and Soltanolkotabi's conditions ask of h with the best constants."""
+
+BEND = 0.769801
+"""At least ``sup|tanh''|``."""
+
+WIDE = 512
+"""Above this width some neuron has slopes near 1 on all samples, and `by_march` assumes so."""
+
+C_TANH = 2.5361754
+"""``1/E tanh(Z)^2``, Z standard normal."""
 
 
 def random_task(
@@ -36,7 +46,7 @@ def random_task(
         m: width.
         depth: hidden layers.
         first: standard deviation of the first layer's weights.
-        scaled: whether the readout carries the factor ``1/sqrt(m)``.
+        scaled: whether the readout carries the factor ``sqrt(c/m)``.
         seed: of the weights.
     """
     draw = np.random.default_rng([seed, m, depth])
@@ -56,7 +66,7 @@ def random_task(
         linear(m, size, deviation)
         operations.append({"op": "activation", "from": [len(operations)], "function": "tanh"})
         size, deviation = m, 1 / math.sqrt(m)
-    linear(1, m, *((1.0, 1 / math.sqrt(m)) if scaled else (1 / math.sqrt(m), 1.0)))
+    linear(1, m, *((1.0, math.sqrt(C_TANH / m)) if scaled else (1 / math.sqrt(m), 1.0)))
     last = parameters[f"w{depth}"]
     parameters[f"w{depth}"] = np.sign(last) * (1.0 if scaled else 1 / math.sqrt(m))
     return Task(operations, parameters, x, y.reshape(-1, 1), "square", 1, 1)
@@ -114,53 +124,83 @@ def by_product(task: Task) -> bool:
     for stretch in (1.02, 1.25, 1.5, 2.0):
         radius = stretch * at.loss / sigma
         readout = float(np.linalg.norm(task.parameters["w1"])) + radius
-        bend = 0.7699 * readout * size**2
+        bend = BEND * readout * size**2
         lipschitz = bend / 2 + math.sqrt(bend**2 / 4 + size**2)
         if lipschitz * radius < sigma and sigma * radius - lipschitz * radius**2 / 2 > at.loss:
             return True
     return False
 
 
-def by_march(task: Task, delta: float = 0.01, pieces: int = 4000) -> bool:
+def by_march(task: Task, delta: float = 0.001) -> bool:
     """Whether the block march reaches a residual of 0, for one hidden layer.
 
     Only the readout's part ``K_a = A^T A`` of the Gram matrix is relied on, and only the motion
-    ``s`` of the hidden weights lowers it: ``sigma_a(s) = sigma_a - |X| s`` with slopes of at most
-    1. While the residual falls by ``du`` the hidden weights move at most
-    ``du/(1-delta) * {1/(2 sigma_a) if beta >= sigma_a, else beta/(sigma_a^2 + beta^2)}``, and the
-    readout at most ``du/(1-delta)/sigma_a``, where ``beta`` bounds the hidden part of J:
-    ``beta(0) + |X| (s_a + sup|phi''| |a|_inf s max|x|)``. Right sides grow with both motions, so
-    implicit upper Euler steps stay above the solution.
+    ``s`` of the hidden weights lowers it: ``sigma_a(s) >= sigma_a - c s`` while ``s <= S``, with
+    ``c = max_j |diag(max_s phi'(z_j)) X|``. While the residual falls by ``du`` the hidden weights
+    move at most ``du/(1-delta) * {1/(2 sigma_a) if beta >= sigma_a, else beta/(sigma_a^2 +
+    beta^2)}``, and the readout at most ``du/(1-delta)/sigma_a``, where ``beta`` bounds the hidden
+    part of J: ``beta(0) + |X| (s_a + sup|phi''| |a|_inf s max|x|)``. Right sides grow with both
+    motions, so implicit upper Euler steps stay above the solution.
     """
     w, a = task.parameters["w0"], task.parameters["w1"]
     net = Prover(task).net
     run = net.forward(task.parameters)
-    features = run.values[2]
+    features, slopes = run.values[2], run.slopes[2]
     rest = float(np.linalg.norm(run.values[-1] - task.targets))
     sigma = float(np.linalg.svd(features, compute_uv=False)[-1]) if len(w) >= len(features) else 0.0
     size = float(np.linalg.norm(task.inputs, 2))
-    longest = float(np.linalg.norm(task.inputs, axis=1).max())
-    back = a * run.slopes[2]
-    hidden = math.sqrt(float(np.linalg.norm((back @ back.T) * (task.inputs @ task.inputs.T), 2)))
-    bend = 0.7699 * float(np.abs(a).max())
-    step = rest / pieces / (1 - delta)
-    s = t = 0.0
-    for _ in range(pieces):
-        ahead_s, ahead_t = s, t
-        for _ in range(60):
-            left = sigma - size * ahead_s
-            if left <= 0:
+    longest = np.linalg.norm(task.inputs, axis=1)
+    back = a * slopes
+    gram = task.inputs @ task.inputs.T
+    march = _March(
+        rest / (1 - delta), sigma, size,
+        hidden=math.sqrt(float(np.linalg.norm((back @ back.T) * gram, 2))),
+        bend=size * BEND * float(np.abs(a).max()) * float(longest.max()),
+    )
+    if sigma == 0:
+        return False
+    if march.closes(size, math.inf):
+        return True
+    if len(w) > WIDE:
+        return False
+    for far in rest / sigma * np.geomspace(0.2, 1.0, 8):
+        steep = np.minimum(1.0, slopes + BEND * far * longest[:, None]).T
+        change = steep[:, :, None] * gram * steep[:, None, :]
+        if march.closes(math.sqrt(float(np.linalg.eigvalsh(change)[:, -1].max())), float(far)):
+            return True
+    return False
+
+
+@dataclass(frozen=True)
+class _March:
+    """The march of `by_march`: residual over 1 - delta, sigma_a, |X|, beta(0), its growth in s."""
+
+    rest: float
+    sigma: float
+    size: float
+    hidden: float
+    bend: float
+
+    def closes(self, fall: float, far: float, pieces: int = 4000) -> bool:
+        """Whether the residual gets to 0 while ``s <= far``, if ``sigma_a`` falls by `fall` s."""
+        step = self.rest / pieces
+        s = t = 0.0
+        for _ in range(pieces):
+            ahead_s, ahead_t = s, t
+            for _ in range(60):
+                left = self.sigma - fall * ahead_s
+                if left <= 0 or ahead_s > far:
+                    return False
+                beta = self.hidden + self.size * ahead_t + self.bend * ahead_s
+                pull = 1 / (2 * left) if beta >= left else beta / (left**2 + beta**2)
+                new_s, new_t = s + step * pull, t + step / left
+                if new_s <= ahead_s and new_t <= ahead_t:
+                    break
+                ahead_s, ahead_t = new_s * (1 + 1e-12), new_t * (1 + 1e-12)
+            else:
                 return False
-            beta = hidden + size * (ahead_t + bend * ahead_s * longest)
-            pull = 1 / (2 * left) if beta >= left else beta / (left**2 + beta**2)
-            new_s, new_t = s + step * pull, t + step / left
-            if new_s <= ahead_s and new_t <= ahead_t:
-                break
-            ahead_s, ahead_t = new_s * (1 + 1e-12), new_t * (1 + 1e-12)
-        else:
-            return False
-        s, t = ahead_s, ahead_t
-    return True
+            s, t = ahead_s, ahead_t
+        return True
 
 
 def by_anchor(task: Task, steps: int = 20_000, say: Callable[[str], None] = lambda text: None
