@@ -1,4 +1,4 @@
-"""The built-in plugin: public files of layers, costs, theorems, data and reproduce contribute.
+"""The built-in plugin: public files of layers, costs, theorems, data, edits, reproduce.
 
 There is no list to keep: a concrete class defined in one of these files is registered.
 Files and classes whose name starts with an underscore are helpers and are left out.
@@ -12,8 +12,9 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from govcheck.plugin import Cost, DataSource, Layer, hookimpl
+from govcheck.plugin import Cost, DataSource, Importer, Layer, hookimpl
 from govcheck.reproduce.protocol import Reproduction
+from govcheck.suggest.edit import Edit
 from govcheck.theorems.protocol import Theorem
 
 
@@ -71,3 +72,15 @@ def govcheck_data() -> list[type[DataSource]]:
 def govcheck_reproductions() -> list[type[Reproduction]]:
     """Built-in results of papers."""
     return [c for m in modules("reproduce") for c in classes(m, Reproduction)]
+
+
+@hookimpl
+def govcheck_edits() -> list[type[Edit]]:
+    """Built-in changes of architectures."""
+    return [c for m in modules("edits") for c in classes(m, Edit)]
+
+
+@hookimpl
+def govcheck_importers() -> list[type[Importer]]:
+    """Torch modules and functions that built-in layers compute."""
+    return [c for m in modules("importers") for c in classes(m, Importer)]

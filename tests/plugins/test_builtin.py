@@ -13,6 +13,7 @@ HOOK = {
     "theorems": builtin.govcheck_theorems,
     "data": builtin.govcheck_data,
     "reproductions": builtin.govcheck_reproductions,
+    "edits": builtin.govcheck_edits,
 }
 FOLDER = {kind: kind for kind in HOOK} | {"reproductions": "reproduce"}
 FILES = [

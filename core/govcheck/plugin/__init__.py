@@ -15,6 +15,11 @@ from govcheck.plugin.data import Dataset as Dataset
 from govcheck.plugin.data import DataSource as DataSource
 from govcheck.plugin.example import Example as Example
 from govcheck.plugin.hooks import hookimpl as hookimpl
+from govcheck.plugin.importing import DATA as DATA
+from govcheck.plugin.importing import Call as Call
+from govcheck.plugin.importing import Claim as Claim
+from govcheck.plugin.importing import Importer as Importer
+from govcheck.plugin.importing import UnclaimedError as UnclaimedError
 from govcheck.plugin.isometry import Isometry as Isometry
 from govcheck.plugin.layer import API_VERSION as API_VERSION
 from govcheck.plugin.layer import At as At

@@ -13,8 +13,10 @@ import pluggy
 if TYPE_CHECKING:
     from govcheck.plugin.cost import Cost
     from govcheck.plugin.data import DataSource
+    from govcheck.plugin.importing import Importer
     from govcheck.plugin.layer import Layer
     from govcheck.reproduce.protocol import Reproduction
+    from govcheck.suggest.edit import Edit
     from govcheck.theorems.protocol import Theorem
 
 PROJECT = "govcheck"
@@ -49,4 +51,16 @@ def govcheck_data() -> list[type[DataSource]]:
 @hookspec
 def govcheck_reproductions() -> list[type[Reproduction]]:
     """Results of papers that this plugin computes again."""
+    raise NotImplementedError
+
+
+@hookspec
+def govcheck_edits() -> list[type[Edit]]:
+    """Changes of architectures that ``govcheck suggest`` may try."""
+    raise NotImplementedError
+
+
+@hookspec
+def govcheck_importers() -> list[type[Importer]]:
+    """Classes that recognise torch modules and functions as layers."""
     raise NotImplementedError

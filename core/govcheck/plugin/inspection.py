@@ -11,11 +11,13 @@ from typing import Final, Literal
 from govcheck.bounds.answer import Ref
 from govcheck.plugin.cost import Cost
 from govcheck.plugin.data import DataSource
+from govcheck.plugin.importing import Importer
 from govcheck.plugin.layer import API_VERSION, BoundSpec, Layer, bound
 from govcheck.reproduce.protocol import Reproduction
+from govcheck.suggest.edit import Edit
 from govcheck.theorems.protocol import Theorem
 
-Kind = Literal["layers", "costs", "theorems", "data", "reproductions"]
+Kind = Literal["layers", "costs", "theorems", "data", "reproductions", "edits", "importers"]
 
 BASES: Final[dict[Kind, type]] = {
     "layers": Layer,
@@ -23,6 +25,8 @@ BASES: Final[dict[Kind, type]] = {
     "theorems": Theorem,
     "data": DataSource,
     "reproductions": Reproduction,
+    "edits": Edit,
+    "importers": Importer,
 }
 NOUN: Final[dict[Kind, str]] = {
     "layers": "layer",
@@ -30,6 +34,8 @@ NOUN: Final[dict[Kind, str]] = {
     "theorems": "theorem",
     "data": "data source",
     "reproductions": "reproduction",
+    "edits": "edit",
+    "importers": "importer",
 }
 # keys of a step of an architecture file that are not layers
 RESERVED: Final = frozenset({"repeat", "residual", "parallel", "sum", "concat", "id", "from"})

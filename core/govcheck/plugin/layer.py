@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from govcheck.certify.operations import Operation
     from govcheck.kernels.state import Context, KernelState
     from govcheck.plugin.example import Example
+    from govcheck.plugin.importing import Claim
 
 API_VERSION = 1
 
@@ -276,6 +277,21 @@ class Layer(ABC):
             values: turns the layer's formulas into floats.
         """
         raise NotImplementedError(f"{self.name} has no matrix")
+
+    @classmethod
+    def from_module(cls, module: nn.Module) -> Claim | None:
+        """The settings and weights with which this layer computes a torch module.
+
+        None, the default, for modules that are not this layer's own. Where a layer claims a
+        module, ``govcheck import`` does not look inside it.
+
+        Args:
+            module: any module of the network that is imported.
+
+        Raises:
+            UnclaimedError: if the module is this layer's own but this one cannot be expressed.
+        """
+        return None
 
     @classmethod
     def examples(cls) -> Sequence[Example]:

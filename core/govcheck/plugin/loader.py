@@ -27,6 +27,8 @@ HOOKS: Final[dict[str, Kind]] = {
     "govcheck_theorems": "theorems",
     "govcheck_data": "data",
     "govcheck_reproductions": "reproductions",
+    "govcheck_importers": "importers",
+    "govcheck_edits": "edits",
 }
 
 Stage = Literal["metadata", "import", "hook", "class", "duplicate"]

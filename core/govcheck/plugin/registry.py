@@ -18,17 +18,21 @@ from typing import Any, Final, Union
 from govcheck.plugin.cost import Cost
 from govcheck.plugin.data import DataSource
 from govcheck.plugin.guard import Raised, attempt
+from govcheck.plugin.importing import Importer
 from govcheck.plugin.inspection import NOUN, Kind
 from govcheck.plugin.layer import Layer
 from govcheck.plugin.loader import Broken as Broken
 from govcheck.plugin.loader import Loaded, Source, load_plugin
 from govcheck.plugin.loader import Owner as Owner
 from govcheck.reproduce.protocol import Reproduction
+from govcheck.suggest.edit import Edit
 from govcheck.theorems.protocol import Theorem
 
 GROUP: Final = "govcheck"
 OWN_DISTRIBUTION: Final = "govcheck"
-KINDS: Final[tuple[Kind, ...]] = ("layers", "costs", "theorems", "data", "reproductions")
+KINDS: Final[tuple[Kind, ...]] = (
+    "layers", "costs", "theorems", "data", "reproductions", "edits", "importers"
+)
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,8 @@ class Registry:
     """Classes by name, and what was set aside on the way.
 
     Args:
-        layers, costs, theorems, data, reproductions: classes by registered name, in loading
-            order.
+        layers, costs, theorems, data, reproductions, edits, importers: classes by registered
+            name, in loading order.
         plugins: the plugins that could be imported.
         broken: everything that was set aside.
     """
@@ -65,6 +69,8 @@ class Registry:
     theorems: Mapping[str, type[Theorem]]
     data: Mapping[str, type[DataSource]]
     reproductions: Mapping[str, type[Reproduction]]
+    edits: Mapping[str, type[Edit]]
+    importers: Mapping[str, type[Importer]]
     plugins: list[PluginInfo]
     broken: list[Broken]
     _owners: Mapping[tuple[Kind, str], Owner] = field(repr=False)
@@ -142,6 +148,8 @@ def _assemble(sources: Iterable[Source], broken: list[Broken]) -> Registry:
         theorems=classes["theorems"],
         data=classes["data"],
         reproductions=classes["reproductions"],
+        edits=classes["edits"],
+        importers=classes["importers"],
         plugins=plugins,
         broken=broken,
         _owners=owners,

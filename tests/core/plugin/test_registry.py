@@ -94,7 +94,7 @@ def test_a_good_plugin_is_registered_with_its_owner(plugin, bystander):
     assert (info.module, info.distribution, info.version) == ("fine_plugin", "fine_plugin-dist",
                                                               "1.2")
     assert info.provides == {"layers": ("good_layer",)} | dict.fromkeys(
-        ("costs", "theorems", "data", "reproductions"), ())
+        ("costs", "theorems", "data", "reproductions", "edits", "importers"), ())
     with pytest.raises(KeyError):
         found.owner("costs", "good_layer")
 

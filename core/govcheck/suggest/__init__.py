@@ -1,0 +1,1 @@
+"""The smallest edits of an architecture that make a theorem apply, found by re-analysis."""
