@@ -261,6 +261,8 @@ class _Reader:
             return None
         only(given, ("at_most", "at_least"), self.problems, what)
         keys = [k for k in ("at_most", "at_least") if k in given]
+        if not keys and given:
+            return None
         if len(keys) != 1:
             self.problems.add("missing-key" if not keys else "wrong-value",
                               f"{what} takes one of at_most and at_least", at,
