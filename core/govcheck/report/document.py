@@ -41,6 +41,8 @@ NOTATION: Final = {
     "chs": "h[n](r1, ..., rk): the sum of all monomials of degree n in r1, ..., rk; for example "
     "h[n](r, 1) = (r^(n+1) - 1)/(r - 1)",
 }
+NAMES: Final = "vwuzy"
+"""Letters for parts of long formulas, one for each mode."""
 NOT_GUARANTEED: Final = ("sigma_D", "mu", "rate", "tight_rate")
 
 
@@ -59,7 +61,10 @@ def document(
         broken: plugins that were set aside.
     """
     numbers = Numbers(analysis.env)
-    columns = [_Column(analysis, numbers), *(_Column(a, numbers) for a in others.values())]
+    columns = [
+        _Column(a, numbers, letter)
+        for a, letter in zip((analysis, *others.values()), NAMES, strict=False)
+    ]
     sums = _closed_forms(columns, numbers)
     extra = [] if sums is None or any(c.name == sums.name for c in columns) else [sums]
     network, loss = _quantities(columns, sums)
@@ -105,7 +110,7 @@ def _applies(verdicts: Sequence[Verdict]) -> bool:
 class _Column:
     """One analysis with names for its formulas."""
 
-    def __init__(self, a: Analysis, numbers: Numbers) -> None:
+    def __init__(self, a: Analysis, numbers: Numbers, letter: str) -> None:
         self.a = a
         self.name = a.mode.name
         self.numbers = numbers
@@ -113,7 +118,7 @@ class _Column:
         shown += [b for c in a.local.values() for b in c.bounds.values()]
         shown += [b for v in a.verdicts for b in v.conclusions.values()]
         roots = [b.value for b in shown if isinstance(b.value, Expr)]
-        self.notation = Notation(roots)
+        self.notation = Notation(roots, letter)
         nodes = postorder(*roots)
         self.symbols = [e for e in nodes if e.op == "sym"]
         self.operators = {e.op for e in nodes}
@@ -203,7 +208,7 @@ def _closed_forms(columns: Sequence[_Column], numbers: Numbers) -> _Column | Non
     if main.a.mode.lemma81 or not any(_steps(b) for b in main.a.bounds.values()):
         return None
     ready = next((c for c in columns if c.name == "sums"), None)
-    return ready or _Column(with_mode(main.a, "sums"), numbers)
+    return ready or _Column(with_mode(main.a, "sums"), numbers, NAMES[len(columns)])
 
 
 def _steps(b: Bound) -> bool:

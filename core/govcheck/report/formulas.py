@@ -31,9 +31,11 @@ class Notation:
 
     Args:
         roots: all formulas that will be shown.
+        letter: of the names for parts of long formulas.
     """
 
-    def __init__(self, roots: Iterable[Expr]) -> None:
+    def __init__(self, roots: Iterable[Expr], letter: str = "v") -> None:
+        self._letter = letter
         listed = list(roots)
         self._order = postorder(*listed)
         self._plain: dict[Expr, Expr] = {}
@@ -42,8 +44,9 @@ class Notation:
         self._written: dict[Expr, Json] = {}
         widths = _widths(self._order)
         bodies = _bodies(listed, self._order)
-        self._long = {b for b in bodies if widths[b] > LINE}
-        self._shared = _repeated([b for b in self._long if widths[b] > PARAGRAPH], widths)
+        longest = [b for b in bodies if widths[b] > PARAGRAPH]
+        self._long = {*longest, *(b for b in bodies if widths[b] > LINE and _crowded(b, widths))}
+        self._shared = _repeated(longest, widths)
         self._widths: dict[Expr, int] = {}
         self._taken = {e.payload for e in self._order if e.op == "let"}
         self._taken |= {e.payload.name for e in self._order if e.op in ("sym", "enc")}
@@ -82,20 +85,17 @@ class Notation:
         return (shown[below[0]], *(self._body(a) for a in below[1:]))
 
     def _abbreviated(self, e: Expr) -> Expr:
-        if e.op in ("mul", "pow", "fn", "max", "min", "chs"):
-            room = LINE if e.op == "mul" else max(NAME, LINE // len(e.args))
-            for a in e.args:
-                if self._widths[a] > room and a.op not in ("let", "recur"):
-                    self._name(a)
+        for a in _too_wide(e, self._widths):
+            self._name(a)
         return rebuild(e, self._arguments(e, self._brief))
 
     def _name(self, e: Expr) -> None:
         if e in self._named:
             return
         number = len(self._named) + 1
-        while f"v{number}" in self._taken:
+        while f"{self._letter}{number}" in self._taken:
             number += 1
-        name = f"v{number}"
+        name = f"{self._letter}{number}"
         self._taken.add(name)
         self._named[e] = self._brief[e] = node("let", (self._brief[e],), name)
         self._widths[e] = len(name)
@@ -212,6 +212,32 @@ def _bodies(roots: Iterable[Expr], order: Iterable[Expr]) -> list[Expr]:
         elif e.op == "recur":
             found.update(dict.fromkeys(children(e)[1:]))
     return list(found)
+
+
+def _too_wide(e: Expr, widths: Mapping[Expr, int]) -> list[Expr]:
+    """Arguments that leave a line no place to break, the node not being a sum."""
+    if e.op not in ("mul", "pow", "fn", "max", "min", "chs"):
+        return []
+    alone = e.op == "mul"
+    if not alone and sum(widths[a] for a in e.args) <= LINE:
+        return []
+    room = LINE if alone else max(NAME, LINE // len(e.args))
+    return [a for a in e.args if widths[a] > room and a.op not in ("let", "recur")]
+
+
+def _crowded(body: Expr, widths: Mapping[Expr, int]) -> bool:
+    """Whether a formula has a part that is too wide for a line."""
+    stack, seen = [body], {body}
+    while stack:
+        e = stack.pop()
+        if e.op in ("let", "recur"):
+            continue
+        if _too_wide(e, widths):
+            return True
+        fresh = [a for a in e.args if a not in seen]
+        seen.update(fresh)
+        stack += fresh
+    return False
 
 
 def _repeated(bodies: Iterable[Expr], widths: Mapping[Expr, int]) -> set[Expr]:

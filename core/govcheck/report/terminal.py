@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from govcheck.bounds.answer import UPPER
@@ -15,6 +16,8 @@ FORMULA_LINES: Final = 4
 DEFINITION_LINES: Final = 3
 MAX_DEFINITIONS: Final = 8
 MAX_TREE: Final = 30
+PART: Final = re.compile(r"[a-z][0-9]+")
+"""Names that the document gives to parts of long formulas."""
 HOLDS: Final = {
     "proved": "green", "verified on data": "green", "measured": "green", "assumed": "yellow",
     "refuted": "red", "unknown": "yellow",
@@ -153,6 +156,7 @@ def _formulas(page: Page, doc: Json) -> None:
     page.title(f"Formulas (mode {mode})")
     cut = any_closed = False
     names: list[str] = []
+    parts: dict[str, list[str]] = {}
     for q in known:
         answer = q["answers"][mode]
         cut |= _formula(page, f"{q['quantity']} {page.sign(q['sense'])} ", answer, FORMULA_LINES)
@@ -162,6 +166,10 @@ def _formulas(page: Page, doc: Json) -> None:
             any_closed = True
             head = f"  closed form, looser: {page.sign(q['sense'])} "
             cut |= _formula(page, head, closed, FORMULA_LINES)
+            parts.setdefault(closed["mode"], []).extend(closed["uses"])
+    for closed_mode, used in parts.items():
+        unnamed = [d for d in doc["definitions"][closed_mode] if PART.fullmatch(d["name"])]
+        cut |= _definitions(page, unnamed, set(), used)
     cut |= _definitions(page, doc["definitions"][mode], {q["quantity"] for q in rows}, names)
     cut |= _recurrences(page, doc["recurrences"][mode])
     if any_closed:
