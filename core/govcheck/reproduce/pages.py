@@ -9,6 +9,9 @@ from govcheck.reproduce.protocol import Claim, Pair, Report
 from govcheck.theorems.protocol import Erratum
 
 SIGN: Final = {"equal": "=", "at most": "<=", "at least": ">="}
+WRONG: Final = ("agrees after correction", "contradicted")
+EVIDENCE: Final = 12
+"""Most numbers of a claim on the page of errata."""
 READING: Final = {"as_printed": "printed", "as_corrected": "corrected"}
 
 
@@ -100,29 +103,45 @@ def summary(reports: Iterable[Report]) -> str:
 def errata(reports: Iterable[Report]) -> str:
     """The page of errata: statement as printed, corrected, numerical evidence.
 
-    An entry is made for every claim that does not simply agree, and for every erratum that a
-    claim names, with the numbers that were computed.
+    An entry is made for every claim that a number contradicts, corrected or not, and for every
+    erratum that a claim names, with the numbers that were computed. Other claims without a
+    verdict are listed at the end, and so are errata that no number shows.
     """
+    reports = list(reports)
+    entries = [(r, c) for r in reports for c in r.outcome.claims if c.errata or c.verdict in WRONG]
+    open_ = [(r, c) for r in reports for c in r.outcome.claims
+             if c.verdict == "not computable" and not c.errata]
+    named = {i for _, c in entries for i in c.errata}
+    silent = {e.id: e for r in reports for e in r.errata if e.id not in named}
     parts = [
         "# Errata, with the numbers that show them",
         "Made by `govcheck reproduce` from the reports beside this page. A number marked "
         "*printed* is compared with the statement as it stands in print, one marked "
         "*corrected* with the statement given after it.",
+        table(("erratum", "where", "key", "claim", "verdict", "size"), (
+            (", ".join(c.errata), r.reference, r.key, c.key, c.verdict, r.identity["size"])
+            for r, c in entries)),
     ]
     for report in reports:
-        known = {e.id: e for e in report.errata}
-        shown = [c for c in report.outcome.claims if c.verdict != "agrees" or c.errata]
-        if not shown:
-            continue
-        parts.append(f"## {report.reference} ({report.key}: {report.title})")
-        parts += [_erratum(c, known) for c in shown]
+        shown = [c for r, c in entries if r is report]
+        if shown:
+            known = {e.id: e for e in report.errata}
+            parts.append(f"## {report.reference} ({report.key}: {report.title})")
+            parts += [_erratum(report.key, c, known) for c in shown]
+    if silent:
+        parts.append("## Mistakes that no number shows")
+        parts.append("\n".join(f"* {e.id}: {e.printed} - instead: {e.corrected}. Why: {e.evidence}."
+                               for e in silent.values()))
+    if open_:
+        parts.append("## Left open")
+        parts.append("\n".join(f"* {r.reference} ({r.key}, {c.key}): {c.statement}. {c.reason}."
+                               for r, c in open_))
     return "\n\n".join(parts) + "\n"
 
 
-def _erratum(claim: Claim, known: Mapping[str, Erratum]) -> str:
-    named = ", ".join(claim.errata)
-    head = f"### {named}: {claim.verdict}" if named else f"### {claim.key}: {claim.verdict}"
-    parts = [head, f"* As printed: {claim.statement}"]
+def _erratum(key: str, claim: Claim, known: Mapping[str, Erratum]) -> str:
+    named = f"{', '.join(claim.errata)} ({claim.key})" if claim.errata else claim.key
+    parts = [f"### {named}: {claim.verdict}", f"* As printed: {claim.statement}"]
     if claim.corrected:
         parts.append(f"* Corrected: {claim.corrected}")
     if claim.reason:
@@ -130,6 +149,14 @@ def _erratum(claim: Claim, known: Mapping[str, Erratum]) -> str:
     for e in (known[i] for i in claim.errata if i in known):
         parts.append(f"* {e.id} in short: {e.printed} - instead: {e.corrected}")
     text = "\n".join(parts)
-    evidence = table(("evidence", "computed", "", "published", "statement", ""),
-                     map(_row, claim.pairs)) if claim.pairs else ""
-    return "\n\n".join(filter(None, (text, evidence, *claim.remarks)))
+    # what speaks against a statement first
+    pairs = sorted(claim.pairs, key=lambda p: (p.holds, p.reading != "as_printed"))
+    shown = [p for p in claim.pairs if p in pairs[:EVIDENCE]]
+    evidence = table(("evidence", "computed", "", "published", "statement", "holds"),
+                     map(_row, shown)) if shown else ""
+    rest = pairs[EVIDENCE:]
+    more = f"{len(rest)} more numbers, all of which hold, are in the report of {key}."
+    if not all(p.holds for p in rest):
+        more = (f"{len(rest)} more numbers, of which {sum(not p.holds for p in rest)} do not "
+                f"hold, are in the report of {key}.")
+    return "\n\n".join(filter(None, (text, evidence, more if rest else "", *claim.remarks)))

@@ -227,7 +227,8 @@ class Reproduction(ABC):
     The first line of the docstring says what it computes. The module must not import numpy,
     torch or matplotlib before `run` does: it is loaded with the registry.
 
-    ``quick_seconds`` and ``full_seconds`` say roughly how long it takes on two cores.
+    ``quick_seconds`` and ``full_seconds`` say roughly how long it takes on one core. ``errata``
+    are records that claims may name, and others that no number can show.
     """
 
     name: ClassVar[str]
@@ -262,7 +263,7 @@ class Report:
         key, title, reference: of the reproduction.
         identity: version, digest of the code, seed, size and inputs; see `runner.identity`.
         outcome: what was found.
-        errata: mistakes of the paper that the claims name.
+        errata: mistakes of the paper that it knows, whether a claim names them or not.
         seconds: how long it took.
         made_with: versions of what computed it.
     """

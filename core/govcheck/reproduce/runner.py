@@ -114,11 +114,9 @@ def run(cls: type[Reproduction], settings: Settings, tick: Tick = _silent) -> Re
         with suppress(OSError):
             scratch.rmdir()
             scratch.parent.rmdir()
-    named = dict.fromkeys(i for c in outcome.claims for i in c.errata)
-    known = {e.id: e for e in cls.errata}
     report = Report(
         cls.name, cls.title, str(cls.reference), identity(cls, settings), outcome,
-        tuple(known[i] for i in named if i in known), round(time.monotonic() - begin, 2),
+        tuple(cls.errata), round(time.monotonic() - begin, 2),
         _made_with(),
     )
     write(report, settings.folder)

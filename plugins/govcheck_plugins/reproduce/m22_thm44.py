@@ -43,10 +43,10 @@ class Theorem44(Reproduction):
     reference: ClassVar[Ref] = macdonald("Thm 4.4")
     quick_seconds: ClassVar[float] = 15
     full_seconds: ClassVar[float] = 60
-    errata: ClassVar[Sequence[Erratum]] = records("E4", "E5", "E6", "E10")
+    errata: ClassVar[Sequence[Erratum]] = records("E4", "E5", "E6", "E8", "E10")
 
     def run(self, context: Context) -> Outcome:
-        claims = [_layer_jacobian(context), _output(context), _first(context)]
+        claims = [_layer_jacobian(context), _output(context), _shape(context), _first(context)]
         context.tick(1, 3)
         second, table, plot = _second(context)
         context.tick(2, 3)
@@ -100,6 +100,25 @@ def _output(context: Context) -> Claim:
         ),
         "aff_wn is bounded by sqrt(d1) times the largest |X|_F",
         errata=("E10",),
+    )
+
+
+def _shape(context: Context) -> Claim:
+    from govcheck_plugins.reproduce._weight_norm import rows
+
+    d1, d0, n = 4, 3, 2
+    draw = context.draw("shape")
+    image = rows(draw.standard_normal((d1, d0)), 1.0) @ draw.standard_normal((d0, n))
+    what = f"rows of P(w) X, d1 = {d1}, d0 = {d0}, N = {n}"
+    return Claim(
+        "shape",
+        "section 4.3: the first layer maps into matrices of size d0 x N",
+        (
+            Pair(what, image.shape[0], d0),
+            Pair(what, image.shape[0], d1, reading="as_corrected"),
+        ),
+        "it maps into matrices of size d1 x N",
+        errata=("E8",),
     )
 
 

@@ -77,7 +77,7 @@ class Lemmas(Reproduction):
     reference: ClassVar[Ref] = Ref("N", "Lemmas 1.4 to 1.10")
     quick_seconds: ClassVar[float] = 20
     full_seconds: ClassVar[float] = 90
-    errata: ClassVar[Sequence[Erratum]] = records("N-6", "N-7", "N-8")
+    errata: ClassVar[Sequence[Erratum]] = records("N-5", "N-6", "N-7", "N-8")
 
     def run(self, context: Context) -> Outcome:
         starts = [

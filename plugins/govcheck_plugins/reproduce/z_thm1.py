@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import log, sqrt
 from typing import TYPE_CHECKING, ClassVar
 
 from govcheck.bounds.answer import Ref
@@ -37,12 +38,14 @@ class NfTheorem1(Reproduction):
     reference: ClassVar[Ref] = Ref("Z", "Theorem 1")
     quick_seconds: ClassVar[float] = 10
     full_seconds: ClassVar[float] = 90
-    errata: ClassVar[Sequence[Erratum]] = records("R-2", "R-5", "R-6", "R-16")
+    errata: ClassVar[Sequence[Erratum]] = records(
+        "R-2", "R-3", "R-5", "R-6", "R-7", "R-8", "R-11", "R-16")
 
     def run(self, context: Context) -> Outcome:
         rate, rows, plot = _rate(context)
         context.tick(1, 2)
-        claims = (rate, _slack(), _gradient(context), _dynamics(context), _zero(context))
+        claims = (rate, _slack(), _width(context), _norms(context), _gradient(context),
+                  _first_order(context), _dynamics(context), _zero(context))
         context.tick(2, 2)
         header = ("m", "worst log excess per step", "smallest lambda_min(G^(H)(k))/lambda_0",
                   "largest |alpha - 1|")
@@ -63,11 +66,10 @@ def _samples(context: Context) -> tuple[Array, Array]:
 def _rate(context: Context) -> tuple[Claim, tuple[tuple[str | float | int, ...], ...], Plot]:
     import numpy as np
 
-    from govcheck.kernels.papers import resnet_kernels
     from govcheck_plugins.reproduce._descent import descend, whole
 
     x, y = _samples(context)
-    least = float(np.linalg.eigvalsh(resnet_kernels(x, [1.0] * (H - 1), dual(NAME)).last)[0])
+    least = _least(x)
     rows: list[tuple[str | float | int, ...]] = []
     worst, ratio = -np.inf, np.inf
     panels = []
@@ -122,6 +124,95 @@ def _slack() -> Claim:
         ),
         "lambda_min(G^(H)(k)) >= lambda_0/2 does",
         errata=("R-2",),
+    )
+
+
+def _least(x: Array) -> float:
+    """``lambda_0`` of samples with all ``alpha_h(0) = 1``."""
+    import numpy as np
+
+    from govcheck.kernels.papers import resnet_kernels
+
+    return float(np.linalg.eigvalsh(resnet_kernels(x, [1.0] * (H - 1), dual(NAME)).last)[0])
+
+
+def _width(context: Context) -> Claim:
+    x, y = _samples(context)
+    n, low, delta = len(y), _least(x), 0.1
+
+    def over(m: float) -> float:
+        """``R = |y - u(0)| sqrt(n)/(lambda_0 sqrt(m))`` over ``lambda_0 H^2/n``, |u(0)| small."""
+        radius = sqrt(float(y @ y) * n / m) / low
+        return radius * n / (low * H**2)
+
+    return Claim(
+        "width",
+        "a width of the order of n^2 log(Hn/delta)/lambda_0^2 is enough for Lemma 2, whose proof "
+        "uses R <= c lambda_0 H^2/n",
+        (
+            Pair("R over lambda_0 H^2/n at that width, every constant 1",
+                 over(n**2 * log(H * n / delta) / low**2), 1.0, "at most"),
+            Pair("the same at the width n^4/lambda_0^4", over(n**4 / low**4), 1.0, "at most",
+                 reading="as_corrected"),
+        ),
+        "it needs a width of the order of n^4/lambda_0^4 too",
+        errata=("R-3",),
+    )
+
+
+def _norms(context: Context) -> Claim:
+    import numpy as np
+
+    m, depths = 256, np.arange(2, 65)
+    draw = context.draw("norms")
+    w, x = draw.standard_normal((m, 6)), draw.standard_normal(6)
+    x *= 0.01 / np.linalg.norm(x)
+
+    def ratio(name: str) -> float:
+        value, _ = functions(name)
+        return float(np.linalg.norm(value(w @ x)) / (np.linalg.norm(w, 2) * np.linalg.norm(x)))
+
+    def power(t: float) -> float:
+        return float(((1 - t / depths) ** (depths - 1) / np.exp(-t)).min())
+
+    what = "smallest (1 - t/H)^(H-1)/e^-t, H = 2 to 64"
+    return Claim(
+        "lemma-5",
+        "Lemma 5: |sigma(W x)| <= L |W| |x|, and (1 - t/H)^(H-1) >= e^-t with t = c_w0 L",
+        (
+            Pair("|sigma(W x)|/(L |W| |x|), softplus, |x| = 0.01", ratio("softplus"), 1.0,
+                 "at most"),
+            Pair(f"{what}, t = 2", power(2.0), 1.0, "at least"),
+            Pair("|sigma(W x)|/(L |W| |x|), tanh, |x| = 0.01", ratio("tanh"), 1.0, "at most",
+                 reading="as_corrected"),
+            Pair(f"{what}, t = 1.59", power(1.59), 1.0, "at least", reading="as_corrected"),
+        ),
+        "the first for sigma(0) = 0, the second for t <= 1.59",
+        errata=("R-7",),
+    )
+
+
+def _first_order(context: Context) -> Claim:
+    import numpy as np
+
+    from govcheck_plugins.reproduce._descent import whole
+
+    x, _ = _samples(context)
+    weights, readout = gaussian_weights(context.draw("first-order"), 64, H, x.shape[1])
+    net = network(x, NAME, weights, readout, [1.0] * (H - 1))
+    eta = 1e-3
+    least = [float(np.linalg.eigvalsh(gram)[0]) for gram in (whole(net, 1.0), net.last)]
+    ratio = eta * least[0] / least[1]
+    return Claim(
+        "lemma-7",
+        "Lemma 7: (y - u)^T I_1 >= lambda_min(G^(H)) |y - u|^2",
+        (
+            Pair("left side over right side, the worst y - u, eta = 1e-3", ratio, 1.0, "at least"),
+            Pair("the same with eta on the right", ratio / eta, 1.0, "at least",
+                 reading="as_corrected"),
+        ),
+        "(y - u)^T I_1 >= eta lambda_min(G^(H)) |y - u|^2",
+        errata=("R-11",),
     )
 
 

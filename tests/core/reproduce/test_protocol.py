@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -130,7 +131,22 @@ def test_pages_tell_numbers_and_escape_bars():
     assert "Q-1 in short: two - instead: one" in errata
     assert "| x | 1 | = | 1 | corrected | yes |" in errata
     assert "### b" not in errata
+    assert "| Q-1 | [Q] Thm 1 | a-key | a | agrees after correction | quick |" in errata
+    assert "Mistakes that no number" not in errata and "Left open" not in errata
     assert "| `a-key` | title | [Q] Thm 1 | agrees after correction |" in pages.summary([REPORT])
+
+
+def test_the_page_of_errata_hides_no_number_that_speaks_against_a_statement():
+    many = tuple(Pair(f"p{k}", float(k), 50.0, "at most") for k in range(60))
+    silent = Erratum("Q-2", "three", "four", "read it")
+    outcome = Outcome((Claim("many", "s", many), Claim("open", "who knows", reason="no data")))
+    text = pages.errata([replace(REPORT, outcome=outcome, errata=(ERRATUM, silent))])
+    assert "### many: contradicted" in text
+    for k in range(60):
+        assert (f"| p{k} |" in text) is (51 <= k or k < pages.EVIDENCE - 9)
+    assert "48 more numbers, all of which hold, are in the report of a-key" in text
+    assert "* Q-2: three - instead: four. Why: read it." in text
+    assert "* [Q] Thm 1 (a-key, open): who knows. no data." in text
 
 
 def test_the_same_plot_makes_the_same_file():
