@@ -319,9 +319,11 @@ def _lanczos(d: Derivative, limit: _Limit) -> _Found:
     while True:
         # the first probe tells how many steps all need
         runs[0].run(steps)
-        if steps >= most or limit.late() or curve(runs[:1]).error <= aim:
+        error = curve(runs[:1]).error
+        if steps >= most or limit.late() or error <= aim:
             break
-        steps = min(most, steps + max(10, steps // 5))
+        # it falls about as one over the steps, at first less
+        steps = min(most, steps + max(3, min(steps // 3, math.ceil(steps * (error / aim - 1)))))
     for r in runs[1:]:
         r.run(steps)
     found = curve(runs)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from govcheck.numeric.measure.record import Cost, speed, stopwatch
 from govcheck.numeric.measure.spectra_cdf import Array
-from govcheck.numeric.measure.spectra_linear import Diagonal, Matrix, Op, Row, linearise, norms
+from govcheck.numeric.measure.spectra_linear import linearise
+from govcheck.numeric.measure.spectra_ops import Diagonal, Matrix, Op, Row, norms
 from govcheck.numeric.measure.spectra_place import Place
 
 EPS = float(np.finfo(float).eps)

@@ -30,7 +30,7 @@ from govcheck.numeric.measure.spectra_exact import (
     floor_of,
     sample_blocks,
 )
-from govcheck.numeric.measure.spectra_linear import Norm
+from govcheck.numeric.measure.spectra_ops import Norm
 
 HEAVY = 0.005
 """A larger share of equal singular values is an atom."""

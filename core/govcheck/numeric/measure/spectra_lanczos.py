@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from govcheck.numeric.measure.spectra_cdf import Array, Distribution
+from govcheck.numeric.measure.spectra_ops import in_blocks
 
 Map = Callable[[Tensor], Tensor]
 
@@ -101,7 +102,10 @@ class Bidiagonal:
 
 def _length(x: Tensor) -> float:
     # sums of squares in float32 would be off by more than the products are
-    return float(torch.linalg.vector_norm(x, dtype=torch.float64))
+    if x.dim() < 2:
+        return float(torch.linalg.vector_norm(x, dtype=torch.float64))
+    lengths = [torch.linalg.vector_norm(x[b], dtype=torch.float64) for b in in_blocks(x)]
+    return float(torch.linalg.vector_norm(torch.stack(lengths)))
 
 
 def _tridiagonal(diagonal: Array, side: Array) -> Array:

@@ -12,11 +12,13 @@ from torch import nn
 import govcheck
 from govcheck.errors import InputError
 from govcheck.numeric.build import build
+from govcheck.numeric.measure import spectra_ops
 from govcheck.numeric.measure.record import Budget
 from govcheck.numeric.measure.spectra import derivative, layer_spectrum, spectrum_costs
 from govcheck.numeric.measure.spectra_exact import dense
 from govcheck.numeric.measure.spectra_inertia import Inertia
-from govcheck.numeric.measure.spectra_linear import Automatic, linearise
+from govcheck.numeric.measure.spectra_linear import linearise
+from govcheck.numeric.measure.spectra_ops import Automatic
 from govcheck.numeric.measure.spectra_place import layers, locate, names
 
 torch.set_num_threads(1)
@@ -111,6 +113,26 @@ def test_products_at_every_place(network, batch):
         assert torch.allclose(op.jv(v).reshape(-1), j @ v.reshape(-1), rtol=0, atol=1e-11 * scale)
         assert torch.allclose(op.jtu(u).reshape(-1), j.T @ u.reshape(-1), rtol=0,
                               atol=1e-11 * scale), name
+
+
+def test_normalisation_in_blocks_of_samples(monkeypatch):
+    groups = """
+govcheck: 1
+input: [4, 3, 3]
+layers:
+  - %s
+"""
+    x = normal(5, 4, 3, 3).double()
+    for layer in ("batch_norm", "layer_norm", "instance_norm"):
+        network = randomise(build(govcheck.loads(groups % layer)))
+        _, op = linearise(network, x)
+        v, whole = normal(5, 4, 3, 3, seed=4), []
+        for size in (2**21, 2 * 36 * 8):
+            monkeypatch.setattr(spectra_ops, "BLOCK_BYTES", size)
+            whole.append((op.jv(v), op.jtu(v)))
+        j = jacobian(network, x)
+        assert torch.allclose(whole[1][0].reshape(-1), j @ v.reshape(-1), rtol=0, atol=1e-12)
+        assert all(torch.allclose(a, b, rtol=0, atol=1e-13) for a, b in zip(*whole, strict=True))
 
 
 def test_known_layers_need_no_automatic_derivatives(network, batch):
