@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "analyze": "closed-form constants and a verdict for each theorem",
     "explain": "the numbered derivation of one constant",
     "suggest": "the smallest edits under which a theorem applies",
+    "compare": "several architectures side by side",
     "gram": "Gram matrices in the limit of infinite width, and their smallest eigenvalue",
     "measure": "the same quantities measured, beside the proven bounds",
     "train": "gradient descent on the file's data, with proven bounds beside the loss",
