@@ -85,6 +85,30 @@ def test_contradicted_is_a_result(keys, tmp_path, capsys):
         "| `good`", "| `mended`", "| `contradicted`"]
 
 
+def test_the_table_goes_into_a_file_and_what_matters_into_an_archive(keys, tmp_path, capsys):
+    keys(GOOD, MENDED)
+    reports, kept = tmp_path / "reports", tmp_path / "kept"
+    assert main(["reproduce", "--quick", "all", "-o", str(reports)]) == 0
+    assert main(["reproduce", "--summary", "-o", str(reports)]) == 0
+    table = capsys.readouterr().out.partition("| key")[1:]
+    page = tmp_path / "page.md"
+    marks = "<!-- govcheck reproduce --summary -->", "<!-- end of the summary -->"
+    page.write_text(f"before\n{marks[0]}\nold\n{marks[1]}\nafter\n")
+    argv = ["reproduce", "--summary", "-o", str(reports), "--into", str(page)]
+    for _ in range(2):
+        assert main([*argv, "--archive", str(kept)]) == 0
+        assert capsys.readouterr().out == ""
+        assert page.read_text() == "before\n{}\n{}{}\nafter\n".format(
+            marks[0], "".join(table), marks[1])
+    assert {p.name for p in kept.iterdir()} == {"good.json", "mended.json", "errata.md"}
+    assert (kept / "errata.md").read_text() == (reports / "errata.md").read_text()
+    assert main(["reproduce", "--summary", "-o", str(kept)]) == 0
+    assert capsys.readouterr().out == "".join(table)
+    page.write_text(f"{marks[1]} {marks[0]}")
+    assert main(argv) == 2
+    assert "page.md" in capsys.readouterr().err and page.read_text() == f"{marks[1]} {marks[0]}"
+
+
 def test_all_goes_on_where_it_stopped(keys, tmp_path, capsys):
     arguments = ["reproduce", "--quick", "all", "-o", str(tmp_path)]
     keys(GOOD, STOPPED, MENDED)
@@ -138,6 +162,8 @@ def test_one_key_prints_its_numbers(keys, tmp_path, capsys):
 
 def test_bad_usage(keys, tmp_path, capsys):
     keys(GOOD)
+    assert main(["reproduce", "--into", "README.md"]) == 2
+    assert "it goes with --summary" in capsys.readouterr().err
     assert main(["reproduce", "goood"]) == 2
     assert "good" in capsys.readouterr().err
     blocked = tmp_path / "file"

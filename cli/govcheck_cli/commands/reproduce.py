@@ -50,6 +50,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--summary", action="store_true",
         help="print the table of all verdicts from the reports, in Markdown, and run nothing",
     )
+    parser.add_argument(
+        "--into", type=Path, metavar="FILE",
+        help="with --summary: put the table into this Markdown file, between its marks",
+    )
+    parser.add_argument(
+        "--archive", type=Path, metavar="FOLDER",
+        help="with --summary: copy the reports there without drawings and tables, with errata.md",
+    )
     common.add_json(parser)
     parser.set_defaults(run=run)
 
@@ -64,6 +72,11 @@ def run(options: argparse.Namespace) -> int:
     """List, run, or sum up."""
     from govcheck.reproduce.runner import Settings
 
+    if not options.summary and (options.into or options.archive):
+        from govcheck.errors import InputError, Problem
+
+        raise InputError(Problem("bad-option", "it goes with --summary",
+                                 "--into" if options.into else "--archive", "add --summary"))
     with common.plugins() as plugins:
         registry = plugins.registry
         settings = Settings(options.output, options.quick, options.seed, options.data_root)
@@ -118,14 +131,18 @@ def _list(options: argparse.Namespace, registry: Registry, settings: Settings) -
 
 def _summary(options: argparse.Namespace, registry: Registry) -> int:
     from govcheck.reproduce import pages, record
-    from govcheck.reproduce.runner import collected, write_errata
+    from govcheck.reproduce.runner import archive, collected, embed, write_errata
 
     reports = collected(options.output, list(registry.reproductions))
     if reports:
         write_errata(options.output, list(registry.reproductions))
+    if options.archive is not None:
+        archive(reports, options.archive)
+    if options.into is not None:
+        embed(reports, options.into)
     if options.json:
         output.write_json([record.as_json(r) for r in reports])
-    else:
+    elif options.into is None:
         output.write(pages.summary(reports))
     return 0
 

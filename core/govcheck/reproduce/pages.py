@@ -9,6 +9,8 @@ from govcheck.reproduce.protocol import Claim, Pair, Report
 from govcheck.theorems.protocol import Erratum
 
 SIGN: Final = {"equal": "=", "at most": "<=", "at least": ">="}
+BEGIN: Final = "<!-- govcheck reproduce --summary -->"
+END: Final = "<!-- end of the summary -->"
 WRONG: Final = ("agrees after correction", "contradicted")
 EVIDENCE: Final = 12
 """Most numbers of a claim on the page of errata."""
@@ -98,6 +100,18 @@ def summary(reports: Iterable[Report]) -> str:
         rows.append((f"`{r.key}`", r.title, r.reference, r.outcome.verdict, count,
                      r.identity["size"]))
     return table(("key", "what", "where", "verdict", "claims", "size"), rows)
+
+
+def embedded(text: str, fresh: str) -> str:
+    """A text with the table between the marks `BEGIN` and `END` replaced.
+
+    Raises:
+        ValueError: if it has not each mark once, in this order.
+    """
+    before, *rest = text.split(BEGIN)
+    if len(rest) != 1 or text.count(END) != 1 or END not in rest[0]:
+        raise ValueError(f"it needs the lines {BEGIN} and {END} once each, in this order")
+    return f"{before}{BEGIN}\n{fresh}\n{END}{rest[0].split(END)[1]}"
 
 
 def errata(reports: Iterable[Report]) -> str:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -138,6 +139,39 @@ def write(report: Report, folder: Path) -> None:
     else:
         drawing.unlink(missing_ok=True)
     replace(folder / f"{report.key}.md", pages.page(report).encode())
+    _write_json(report, folder)
+
+
+def archive(reports: Iterable[Report], folder: Path) -> None:
+    """Write what is worth keeping beside the code: claims, numbers, errata; no drawings, tables.
+
+    Raises:
+        InputError: if it cannot be written.
+    """
+    _make(folder)
+    reports = list(reports)
+    for report in reports:
+        _write_json(replace_fields(
+            report, outcome=replace_fields(report.outcome, tables=(), plot=None)), folder)
+    write_errata(folder, [r.key for r in reports])
+
+
+def embed(reports: Iterable[Report], path: Path) -> None:
+    """Replace the table of verdicts in a Markdown file, between its marks.
+
+    Raises:
+        InputError: if it has no such marks, or cannot be read or written.
+    """
+    try:
+        text = pages.embedded(path.read_text("utf-8"), pages.summary(reports))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(Problem("bad-file", f"no table can be put in: {why}", str(path),
+                                 "see docs/reproduce.md")) from None
+    replace(path, text.encode())
+
+
+def _write_json(report: Report, folder: Path) -> None:
     text = json.dumps(record.as_json(report), indent=1, ensure_ascii=False, allow_nan=False)
     replace(folder / f"{report.key}.json", (text + "\n").encode())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from govcheck.bounds.answer import Ref
@@ -68,7 +69,8 @@ class CertificateWidths(Reproduction):
         for n in sizes:
             x, y = samples(n)
             for route in ROUTES:
-                found[route, n] = _route(route, x, y, context)
+                found[route, n] = _kept(
+                    context, f"{route} {n}", partial(_route, route, x, y, context))
                 done += 1
                 context.tick(done, total)
         return Outcome(
@@ -109,12 +111,13 @@ def _route(route: str, x: Array, y: Array, context: Context) -> float | None:
 
     seed = context.seed
 
-    def search(closes: Callable[..., bool], first: float = 1.0) -> int | None:
-        def least(draw: int) -> int | None:
+    def search(closes: Callable[..., bool], first: float = 1.0) -> float | None:
+        def least(draw: int) -> float | None:
             return widths.least_width(
                 lambda m: closes(widths.random_task(x, y, m, first=first, seed=draw)), 8, MOST)
 
-        found = [least(seed + k) for k in range(DRAWS)]
+        found = [_kept(context, f"{route} {len(x)} {k}", partial(least, seed + k))
+                 for k in range(DRAWS)]
         return min((m for m in found if m is not None), default=None)
 
     match route:
@@ -137,10 +140,30 @@ def _route(route: str, x: Array, y: Array, context: Context) -> float | None:
         return None
     for m in range(1, 33):
         for k in range(ANCHORED):
-            task = widths.random_task(x, y, m, depth=depth, seed=seed + k)
-            if widths.by_anchor(task, context.size(4000, 12000)).file is not None:
+            def closes(m: int = m, k: int = k) -> float | None:
+                task = widths.random_task(x, y, m, depth=depth, seed=seed + k)
+                done = widths.by_anchor(task, context.size(4000, 12000))
+                return None if done.file is None else m
+
+            if _kept(context, f"{route} {len(x)} {m} {k}", closes) is not None:
                 return m
     return None
+
+
+def _kept(
+    context: Context, name: str, compute: Callable[[], float | None]
+) -> float | None:
+    """A width, stored at once: an interrupted run goes on after the last one."""
+    import numpy as np
+
+    from govcheck_plugins.reproduce._figures import kept
+
+    def store() -> dict[str, Array]:
+        value = compute()
+        return {"width": np.array([np.nan if value is None else value], dtype=float)}
+
+    value = float(kept(context, name, store)["width"][0])
+    return None if np.isnan(value) else value
 
 
 def _paper(x: Array) -> float | None:
