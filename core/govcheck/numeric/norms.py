@@ -94,10 +94,10 @@ class FixedNorm(_Scaled):
     ) -> None:
         channels = broadcast[0]
         super().__init__((channels,) if affine else None, broadcast, bias=True)
-        self.mean = mean
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float64))
         running = torch.linspace(*variances, channels, dtype=torch.float64)
         self.register_buffer("root", torch.sqrt(eps + running).reshape(broadcast))
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply to a batch ``(N, *sample)``."""
-        return self.scaled((x - self.mean) / self.get_buffer("root"))
+        return self.scaled((x - self.get_buffer("mean")) / self.get_buffer("root"))

@@ -1,0 +1,1 @@
+"""Torch modules and functions that built-in layers compute."""
