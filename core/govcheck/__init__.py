@@ -4,6 +4,8 @@
     a = gc.load("arch.yaml")
     r = gc.analyze(a)
     r.bounds["beta"].latex()
+    gc.explain(r, "beta")
+    gc.plots(gc.measure(r))
 """
 
 from __future__ import annotations
@@ -19,9 +21,15 @@ if TYPE_CHECKING:
     from govcheck.bounds.answer import Unknown as Unknown
     from govcheck.errors import InputError as InputError
     from govcheck.graph.architecture import Architecture as Architecture
+    from govcheck.interactive import attack as attack
+    from govcheck.interactive import measure as measure
+    from govcheck.interactive import plots as plots
+    from govcheck.interactive import train as train
     from govcheck.loading import load as load
     from govcheck.loading import loads as loads
     from govcheck.plugin.registry import load_registry as load_registry
+    from govcheck.report.document import document as document
+    from govcheck.report.explanation import explain as explain
 
 __version__ = "0.1.0"
 
@@ -32,9 +40,15 @@ _PUBLIC: Final = {
     "InputError": "govcheck.errors",
     "Unknown": "govcheck.bounds.answer",
     "analyze": "govcheck.analysis",
+    "attack": "govcheck.interactive",
+    "document": "govcheck.report.document",
+    "explain": "govcheck.report.explanation",
     "load": "govcheck.loading",
     "load_registry": "govcheck.plugin.registry",
     "loads": "govcheck.loading",
+    "measure": "govcheck.interactive",
+    "plots": "govcheck.interactive",
+    "train": "govcheck.interactive",
     "with_mode": "govcheck.analysis",
 }
 __all__ = ["__version__", *_PUBLIC]

@@ -140,6 +140,16 @@ class Analysis:
         net = self.compose(domain, order=order)
         return dict(net.bounds) | _loss(self.architecture, net)
 
+    def _repr_html_(self) -> str:
+        from govcheck.report.jupyter import analysis_html
+
+        return analysis_html(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        from govcheck.report.jupyter import analysis_text
+
+        printer.text(analysis_text(self))
+
 
 def _compose(
     arch: Architecture, mode: Mode, domain: Domain

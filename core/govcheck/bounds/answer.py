@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Literal, Union
+from typing import Any, Literal, Union
 
 from govcheck.bounds.expr import (
     ZERO,
@@ -202,13 +202,23 @@ class Bound:
             return r"\text{unknown}"
         return latex(self.value)
 
+    def _repr_latex_(self) -> str:
+        from govcheck.report.jupyter import bound_latex
 
-@dataclass(frozen=True, eq=False)
+        return bound_latex(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        from govcheck.report.jupyter import bound_text
+
+        printer.text(bound_text(self))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class LocalBound(Bound):
     """An answer about one layer by itself, on a stated input set."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ComposedBound(Bound):
     """An answer about a map composed of layers, from a stated start."""
 

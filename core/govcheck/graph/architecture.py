@@ -91,3 +91,13 @@ class Architecture:
     domain: DomainSpec = field(default_factory=DomainSpec)
     theorems: tuple[TheoremRequest, ...] | None = None
     train: dict[str, Any] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        from govcheck.report.jupyter import architecture_html
+
+        return architecture_html(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        from govcheck.report.jupyter import architecture_text
+
+        printer.text(architecture_text(self))

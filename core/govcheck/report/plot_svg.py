@@ -16,13 +16,14 @@ REFERENCE: Final = re.compile(r"url\(#([^)]+)\)")
 FONT: Final = re.compile(r"^(?P<words>.*?)(?P<size>[\d.]+)px\s+(?P<family>.+)$")
 
 
-def element(text: str, key: str, title: str, alt: str) -> str:
+def element(text: str, key: str, title: str, alt: str, ground: str = "") -> str:
     """An ``<svg>`` element from a file that matplotlib wrote.
 
     Args:
         text: of the file.
         key: what identifiers begin with.
         title, alt: for readers who do not see it.
+        ground: colour behind it; none if empty.
     """
     root = ElementTree.fromstring(text)
     _drop(root)
@@ -31,6 +32,10 @@ def element(text: str, key: str, title: str, alt: str) -> str:
         e.tag = e.tag.removeprefix(f"{{{SVG}}}")
         _attributes(e, key, used)
     _head(root, key, title, alt)
+    if ground:
+        root.attrib["color"] = "black"
+        everything = {"width": "100%", "height": "100%", "fill": ground}
+        root.insert(2, ElementTree.Element("rect", everything))
     return ElementTree.tostring(root, encoding="unicode", short_empty_elements=True)
 
 

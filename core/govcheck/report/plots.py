@@ -78,7 +78,7 @@ def figure(plots: Plots, *, title: str | None = None, headings: bool = True) -> 
     return made
 
 
-def svg(plot: Mapping[str, Any], *, headings: bool = False) -> str:
+def svg(plot: Mapping[str, Any], *, headings: bool = False, ground: str = "") -> str:
     """An ``<svg>`` element for a page: the same bytes for the same drawing.
 
     It has neither scripts nor style sheets nor ``style`` attributes, takes the colour of the
@@ -88,6 +88,8 @@ def svg(plot: Mapping[str, Any], *, headings: bool = False) -> str:
     Args:
         plot: from `govcheck.report.plot_data.plots_of`.
         headings: whether the title is drawn too.
+        ground: colour behind it, for viewers that show it on a page of unknown colour; text is
+            black then.
     """
     from govcheck.report.plot_svg import element
 
@@ -95,7 +97,7 @@ def svg(plot: Mapping[str, Any], *, headings: bool = False) -> str:
     out = io.StringIO()
     with steady():
         made.savefig(out, format="svg", metadata={"Date": None}, transparent=True)
-    return element(out.getvalue(), plot["key"], plot["title"], plot["alt"])
+    return element(out.getvalue(), plot["key"], plot["title"], plot["alt"], ground)
 
 
 def save(plots: Plots, path: Path | str, *, title: str | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from govcheck.bounds.answer import ComposedBound, Ref
 from govcheck.bounds.domain import Domain
@@ -94,6 +94,16 @@ class Verdict:
         if any(h.status == "refuted" for h in self.hypotheses):
             return "fails"
         return "undecided"
+
+    def _repr_html_(self) -> str:
+        from govcheck.report.jupyter import verdict_html
+
+        return verdict_html(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        from govcheck.report.jupyter import verdict_text
+
+        printer.text(verdict_text(self))
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,16 @@ class Measurement:
             plain["arrays"] = {k: np.asarray(v).tolist() for k, v in self.arrays.items()}
         return plain
 
+    def _repr_html_(self) -> str:
+        from govcheck.report.jupyter import measurement_html
+
+        return measurement_html(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        from govcheck.report.jupyter import measurement_text
+
+        printer.text(measurement_text(self))
+
 
 def _finite(x: float) -> float | None:
     return x if math.isfinite(x) else None

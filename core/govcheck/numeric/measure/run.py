@@ -111,6 +111,16 @@ class Result:
             "alarms": [r.quantity for r in self.alarms],
         }
 
+    def _repr_html_(self) -> str:
+        from govcheck.report.jupyter import result_html
+
+        return result_html(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        from govcheck.report.jupyter import result_text
+
+        printer.text(result_text(self))
+
 
 def chosen(names: Sequence[str] | None, s: Subject) -> list[str]:
     """The groups to measure, in order.

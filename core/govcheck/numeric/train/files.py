@@ -21,6 +21,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from govcheck.errors import InputError, Problem
+from govcheck.report.plot_parts import thinned
 
 RESULTS: Final = "results.jsonl"
 RUN: Final = "run.json"
@@ -134,6 +135,27 @@ class Results:
 def read_results(path: Path) -> list[dict[str, Any]]:
     """The whole records of a stream, also of one that is being written or was cut off."""
     return [record for record, _ in _lines(path)]
+
+
+def run_document(folder: Path, most: int = 400) -> dict[str, Any]:
+    """A run as a report's ``training``: how it ended, and its records.
+
+    Args:
+        folder: where `train` put its files; the run may still go on.
+        most: so many records, evenly spaced, with the first and the last; those with
+            measurements all stay.
+
+    Raises:
+        InputError: if there is no run.
+    """
+    try:
+        records = read_results(folder / RESULTS)
+    except OSError:
+        raise InputError(Problem("no-run", "there is no run with results in this folder",
+                                 str(folder), "it takes the folder that train -o names")) from None
+    kept = set(thinned(len(records), most))
+    kept |= {k for k, r in enumerate(records) if r.get("measured")}
+    return (read_json(folder / SUMMARY) or {}) | {"records": [records[k] for k in sorted(kept)]}
 
 
 def _lines(path: Path) -> Iterator[tuple[dict[str, Any], int]]:

@@ -145,3 +145,13 @@ class Outcome:
             "directory": None if self.directory is None else str(self.directory),
             "resumed": self.resumed, "remarks": self.remarks,
         }
+
+    def _repr_html_(self) -> str:
+        from govcheck.report.jupyter import outcome_html
+
+        return outcome_html(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        from govcheck.report.jupyter import outcome_text
+
+        printer.text(outcome_text(self))
