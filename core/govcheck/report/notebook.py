@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -60,8 +61,7 @@ class Bar:
                    f"({done} of {of}, {now - self._begun:.0f} s)")
 
     def _show(self, content: str) -> None:
-        from IPython.display import display
-
+        display: Any = import_module("IPython.display").display
         bundle = {"text/html": content, "text/plain": ""}
         if self._handle is None:
             self._handle = display(bundle, raw=True, display_id=True)
