@@ -27,7 +27,8 @@ def graph_svg(doc: Json) -> str:
 
     Each layer shows the bounds of its derivatives in its input (J) and its parameters (D), in
     the report's first mode. Colours are attributes; a style sheet can replace them through
-    the classes ``gc-box``, ``gc-lost``, ``gc-line``, ``gc-skip``, ``gc-text``, ``gc-small``,
+    the classes ``gc-box`` (with ``gc-layer``, ``gc-plain``, ``gc-end`` or
+    ``gc-lost``), ``gc-line``, ``gc-skip``, ``gc-text``, ``gc-small``,
     ``gc-frame`` and ``gc-join``. Every shown number carries its place in the document as
     ``data-at`` (a JSON pointer).
 
@@ -83,8 +84,8 @@ class _Drawing:
         layer = self._layers[b.key]
         bounds = self._bounds.get(b.key, [])
         lost = any(a["unknown"] is not None for _, a, _ in bounds)
-        fill = FILL["lost"] if lost else FILL["layer" if layer["parameters"] else "plain"]
-        parts = [_rect(b, fill, "gc-box gc-lost" if lost else "gc-box", 4.0),
+        kind = "lost" if lost else "layer" if layer["parameters"] else "plain"
+        parts = [_rect(b, kind, 4.0),
                  f"<title>{escape(_tooltip(layer, bounds))}</title>"]
         shape = "\u00d7".join(layer["input"])
         right = b.x + b.width - 8
@@ -106,7 +107,7 @@ class _Drawing:
         if b.key == "output" and arch["cost"]:
             label += f" \u2192 {arch['cost']}"
         middle = b.x + b.width / 2
-        return "<g>" + _rect(b, FILL["end"], "gc-box", b.height / 2) + _text(
+        return "<g>" + _rect(b, "end", b.height / 2) + _text(
             middle, b.y + 16.5, _cut(label, 27), "gc-text", "middle") + "</g>"
 
 
@@ -166,10 +167,10 @@ def _n(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def _rect(b: Box, fill: str, css: str, radius: float) -> str:
+def _rect(b: Box, kind: str, radius: float) -> str:
     return (
-        f'<rect class="{css}" x="{_n(b.x)}" y="{_n(b.y)}" width="{_n(b.width)}" '
-        f'height="{_n(b.height)}" rx="{_n(radius)}" fill="{fill}" stroke="#8b98a5"/>'
+        f'<rect class="gc-box gc-{kind}" x="{_n(b.x)}" y="{_n(b.y)}" width="{_n(b.width)}" '
+        f'height="{_n(b.height)}" rx="{_n(radius)}" fill="{FILL[kind]}" stroke="#8b98a5"/>'
     )
 
 
@@ -179,7 +180,8 @@ def _text(x: float, y: float, text: str, css: str, anchor: str = "start") -> str
 
 def _raw_text(x: float, y: float, text: str, css: str, anchor: str) -> str:
     look = 'fill="#1d2126"' if css == "gc-text" else 'fill="#4d5761" font-size="10.5"'
-    return f'<text class="{css}" x="{_n(x)}" y="{_n(y)}" text-anchor="{anchor}" {look}>{text}</text>'
+    place = f'x="{_n(x)}" y="{_n(y)}" text-anchor="{anchor}"'
+    return f'<text class="{css}" {place} {look}>{text}</text>'
 
 
 def _frame(f: Frame) -> str:
