@@ -17,6 +17,7 @@ from govcheck.bounds.printing import text
 from govcheck.bounds.walk import postorder
 from govcheck.plugin.loader import Broken
 from govcheck.report.formulas import Notation, reachable
+from govcheck.report.in_short import in_short
 from govcheck.report.numbers import DIGITS, LAYER_DIGITS, Numbers, outward
 from govcheck.report.structure import architecture, symbols
 from govcheck.report.summary import summary
@@ -86,6 +87,7 @@ def document(
         "theorems": [columns[0].verdict(v) for v in analysis.verdicts],
         "guarantees": guarantees(analysis),
         "summary": summary(analysis, numbers),
+        "in_short": in_short(analysis, numbers),
         "warnings": list(analysis.warnings),
         "broken_plugins": [dataclasses.asdict(b) for b in broken],
     }

@@ -58,6 +58,7 @@ def report_schema() -> Schema:
             theorems=_list(_ref("verdict")),
             guarantees=_object(asked=_or_null(_STRINGS), hold=_BOOL, failed=_STRINGS),
             summary=_STRINGS,
+            in_short=_STRINGS,
             warnings=_STRINGS,
             broken_plugins=_list(
                 _object(plugin=_TEXT, distribution=_TEXT, stage=_TEXT, error=_TEXT)

@@ -9,6 +9,7 @@ from govcheck.bounds.answer import UPPER
 from govcheck.report.layers_table import layers_table
 from govcheck.report.layout import ascii_only
 from govcheck.report.page import Page
+from govcheck.report.tree import tree
 
 Json = dict[str, Any]
 
@@ -46,6 +47,9 @@ def render(doc: Json, *, width: int = 80, color: bool = False, unicode: bool = T
     page.title("What this means")
     for sentence in shown["summary"]:
         page.item(sentence)
+    page.title("In short")
+    for sentence in shown["in_short"]:
+        page.item(sentence)
     return page.text()
 
 
@@ -75,35 +79,11 @@ def _heading(page: Page, doc: Json) -> None:
     for mode in doc["modes"]:
         page.field(f"mode {mode['name']}", mode["meaning"])
     page.title("Structure")
-    lines = _tree(arch["tree"], 1)
+    lines = ["  " * depth + label for depth, label in tree(arch["tree"], 1)]
     for line in lines[:MAX_TREE]:
         page.line(line, overflow="ellipsis")
     if len(lines) > MAX_TREE:
         page.line(f"  ... and {len(lines) - MAX_TREE} more lines", "dim")
-
-
-def _tree(steps: list[Json], depth: int) -> list[str]:
-    lines = []
-    for step in steps:
-        origin = f"  from {', '.join(step['from'])}" if "from" in step else ""
-        lines.append("  " * depth + _label(step) + origin)
-        if step["kind"] in ("repeat", "residual"):
-            lines += _tree(step["body"], depth + 1)
-        for i, branch in enumerate(step.get("branches", ())):
-            lines.append("  " * (depth + 1) + f"branch {i + 1}" + ("" if branch else ": identity"))
-            lines += _tree(branch, depth + 2)
-    return lines
-
-
-def _label(step: Json) -> str:
-    kind, node = step["kind"], step["node"]
-    if kind == "layer":
-        given = ", ".join(f"{k} {v}" for k, v in step["settings"].items())
-        name = node if node == step["layer"] else f"{node}: {step['layer']}"
-        return f"{name} ({given})" if given else str(name)
-    if kind == "repeat":
-        return f"{node}: {step['times']} times"
-    return str(node) if node == kind else f"{node}: {kind}"
 
 
 def _data(page: Page, doc: Json) -> None:

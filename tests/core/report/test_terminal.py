@@ -64,12 +64,12 @@ def test_every_hypothesis_has_a_line_with_its_status(both):
                 assert f"{h['status']} {' '.join(h['statement'].split())}" in text
 
 
-def test_it_ends_with_the_summary(doc):
+def test_it_ends_with_the_summary_and_that_in_short(doc):
     text = render(doc)
     end = " ".join(text[text.index("What this means") :].split())
     for sentence in doc["summary"]:
         assert " ".join(sentence.split()) in end
-    assert end.endswith(" ".join(doc["summary"][-1].split()))
+    assert end.endswith("In short • " + " • ".join(" ".join(s.split()) for s in doc["in_short"]))
 
 
 def test_unknown_is_said_with_the_reason(registry, resnet_text):
