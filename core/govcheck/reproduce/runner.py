@@ -108,6 +108,8 @@ def run(cls: type[Reproduction], settings: Settings, tick: Tick = _silent) -> Re
     scratch = settings.scratch(cls.name)
     _make(scratch)
     begin = time.monotonic()
+    # before the run: what is changed on disk meanwhile did not make this report
+    made_by = identity(cls, settings)
     try:
         outcome = cls().run(settings.context(cls.name, tick))
     finally:
@@ -116,7 +118,7 @@ def run(cls: type[Reproduction], settings: Settings, tick: Tick = _silent) -> Re
             scratch.rmdir()
             scratch.parent.rmdir()
     report = Report(
-        cls.name, cls.title, str(cls.reference), identity(cls, settings), outcome,
+        cls.name, cls.title, str(cls.reference), made_by, outcome,
         tuple(cls.errata), round(time.monotonic() - begin, 2),
         _made_with(),
     )

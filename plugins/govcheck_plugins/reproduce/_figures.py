@@ -95,6 +95,15 @@ def claim(
         for c in comparisons), remarks=(*seen, *remarks))
 
 
+def against(rows: Sequence[tuple[str, Comparison]]) -> tuple[str, ...]:
+    """A remark on the comparisons that by themselves go against the claimed order, if any do."""
+    from govcheck.numeric.experiments.statistics import LEVEL
+
+    found = [f"{what}: {c.high} below {c.low} (p = {c.p_smaller:.3g})"
+             for what, c in rows if c.p_smaller < LEVEL]
+    return (f"Other quantities go against the order: {'; '.join(found)}.",) if found else ()
+
+
 def comparison_table(title: str, rows: Sequence[tuple[str, Comparison]]) -> Table:
     """Comparisons with both p-values."""
     return Table(

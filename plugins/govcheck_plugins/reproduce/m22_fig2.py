@@ -12,7 +12,13 @@ from govcheck.theorems.protocol import Erratum
 from govcheck_plugins.reproduce import _small
 from govcheck_plugins.reproduce._common import macdonald
 from govcheck_plugins.reproduce._errata_figures import POOL
-from govcheck_plugins.reproduce._figures import cdf_curve, claim, comparison_table, data_lines
+from govcheck_plugins.reproduce._figures import (
+    against,
+    cdf_curve,
+    claim,
+    comparison_table,
+    data_lines,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,19 +65,21 @@ class Figure2(Reproduction):
         small = ordering(KINDS, [lows[k][:, :count].mean(1) for k in KINDS], seed)
         each = [(f"mean, {layer}", c) for i, layer in enumerate(LAYERS)
                 for c in ordering(KINDS, [means[k][:, i] for k in KINDS], seed)]
+        others = [
+            *((f"minus the share below {SMALL}, all layers", c) for c in small),
+            *(("mean, the layers as one map", c) for c in whole), *each]
         return Outcome(
             (
                 claim(
                     "bias", "the singular value distributions of the layer Jacobians are more "
                     "positively biased from Chain over Res and ResLin to ResLinProj", bias,
-                    "mean singular value, every layer counted alike, averaged over training"),
+                    "mean singular value, every layer counted alike, averaged over training",
+                    against(others)),
                 pool_claim(),
             ),
             (
                 comparison_table("Neighbours in the claimed order", [
-                    *(("mean of all layers", c) for c in bias),
-                    *((f"minus the share below {SMALL}, all layers", c) for c in small),
-                    *(("mean, the layers as one map", c) for c in whole), *each]),
+                    *(("mean of all layers", c) for c in bias), *others]),
                 Table(
                     f"Mean singular value and share below {SMALL}, over trials and epochs",
                     ("model", *(f"{layer}: {what}" for layer in shown

@@ -66,6 +66,13 @@ def test_each_skip_raises_the_layer_it_is_added_to(figure2):
     assert claims(figure2)["bias"].verdict == "agrees"
 
 
+def test_what_goes_against_the_order_is_told(figure2):
+    rows = next(t for t in figure2.tables if t.header[0] == "quantity").rows
+    told = next(r for r in claims(figure2)["bias"].remarks if r.startswith("Other"))
+    for quantity, low, high, *_, p_low in rows[3:]:
+        assert (f"{quantity}: {high} below {low} (p" in told) is (p_low < 0.05)
+
+
 def test_a_zero_padded_pool_has_singular_values_zero(figure2):
     pool = claims(figure2)["pool"]
     assert pool.verdict == "agrees after correction" and not pool.correction_fails
