@@ -1,5 +1,6 @@
 """Verdicts follow from numbers; reports survive writing and refuse what does not follow."""
 
+import importlib
 import json
 import math
 from dataclasses import replace
@@ -143,7 +144,7 @@ def test_the_page_of_errata_hides_no_number_that_speaks_against_a_statement():
     text = pages.errata([replace(REPORT, outcome=outcome, errata=(ERRATUM, silent))])
     assert "### many: contradicted" in text
     for k in range(60):
-        assert (f"| p{k} |" in text) is (51 <= k or k < pages.EVIDENCE - 9)
+        assert (f"| p{k} |" in text) is (k >= 51 or k < pages.EVIDENCE - 9)
     assert "48 more numbers, all of which hold, are in the report of a-key" in text
     assert "* Q-2: three - instead: four. Why: read it." in text
     assert "* [Q] Thm 1 (a-key, open): who knows. no data." in text
@@ -198,3 +199,24 @@ def test_seeds_are_reproducible_and_differ_by_name():
     assert a.draw("x").random() == b.draw("x").random() != a.draw("y").random()
     assert a.draw("x").random() != Context("k", seed=4).draw("x").random()
     assert a.draw("x").random() != Context("l", seed=3).draw("x").random()
+
+
+def test_a_report_is_of_its_code_but_not_of_its_estimates(tmp_path, monkeypatch):
+    path = tmp_path / "key_of_code.py"
+    text = (
+        "from govcheck.reproduce.protocol import Reproduction\n"
+        "class Key(Reproduction):\n"
+        "    name = 'code'\n"
+        "    quick_seconds: float = 1\n"
+        "    full_seconds = 2\n"
+        "    def run(self, context):\n"
+        "        return 1\n")
+    path.write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    key = importlib.import_module("key_of_code").Key
+    settings = runner.Settings(tmp_path)
+    before = runner.identity(key, settings)
+    path.write_text(text.replace("float = 1", "float = 30").replace("seconds = 2", "seconds = 9"))
+    assert runner.identity(key, settings) == before
+    path.write_text(text.replace("return 1", "return 2"))
+    assert runner.identity(key, settings)["code"] != before["code"]
