@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from govcheck.interactive import attack as attack
     from govcheck.interactive import measure as measure
     from govcheck.interactive import plots as plots
+    from govcheck.interactive import spectra as spectra
     from govcheck.interactive import train as train
     from govcheck.loading import load as load
     from govcheck.loading import loads as loads
@@ -48,6 +49,7 @@ _PUBLIC: Final = {
     "loads": "govcheck.loading",
     "measure": "govcheck.interactive",
     "plots": "govcheck.interactive",
+    "spectra": "govcheck.interactive",
     "train": "govcheck.interactive",
     "with_mode": "govcheck.analysis",
 }

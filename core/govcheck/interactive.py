@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from govcheck.numeric.measure.run import Result
+    from govcheck.numeric.measure.spectra import LayerSpectrum
     from govcheck.numeric.tightness import Tightness
     from govcheck.numeric.train.state import Callback, Outcome
     from govcheck.plugin.registry import Registry
@@ -68,6 +69,53 @@ def measure(
     with _shown(progress) as tell:
         return run(s, start, bounds, groups, budget=Budget(available_memory(), seconds), seed=seed,
                    progress=lambda name, cost: tell(name, next(done), len(groups)))
+
+
+def spectra(
+    analysis: Analysis,
+    places: Sequence[str] | None = None,
+    *,
+    at: Mapping[str, Tensor] | None = None,
+    tolerance: float = 0.01,
+    seconds: float = 60.0,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> list[LayerSpectrum]:
+    """Singular values of the derivative of layers and blocks, over the whole batch.
+
+    Args:
+        analysis: from `govcheck.analyze`, of an architecture with data.
+        places: layers and blocks, ``conv..relu`` for several in a row, ``network``; all that fit
+            into memory if omitted.
+        at: parameters as in a ``state_dict``; the initial weights if omitted.
+        tolerance: of the distribution function, where it is not found exactly.
+        seconds: for each place.
+        seed: of random vectors.
+        progress: told of each place; a bar in notebooks if omitted, nothing elsewhere.
+
+    Raises:
+        InputError: without data, or for a place that does not exist or does not fit.
+    """
+    from govcheck.errors import InputError
+    from govcheck.numeric.measure.record import Budget, available_memory
+    from govcheck.numeric.measure.spectra import layer_spectrum
+    from govcheck.numeric.measure.spectra_place import names
+    from govcheck.numeric.measure.subject import subject
+
+    s, _ = subject(analysis, at)
+    wanted = names(s.module) if places is None else list(places)
+    budget = Budget(available_memory(), seconds)
+    found = []
+    with _shown(progress) as tell:
+        for k, place in enumerate(wanted):
+            tell(place, k, len(wanted))
+            try:
+                found.append(layer_spectrum(s.module, place, s.x, tolerance=tolerance,
+                                            budget=budget, seed=seed))
+            except InputError as error:
+                if places is not None or {p.code for p in error.problems} != {"too-large"}:
+                    raise
+    return found
 
 
 @dataclass(eq=False)
@@ -169,17 +217,20 @@ def attack(
     return found
 
 
-Drawable = Union["Result", Training, "Sequence[Tightness]", Mapping[str, Any]]
+Drawable = Union[
+    "Result", Training, "Sequence[Tightness]", "Sequence[LayerSpectrum]", Mapping[str, Any]
+]
 
 
 def plots(*things: Drawable, seed: int = 0) -> Drawings:
     """Everything that can be drawn of measurements, runs, searches and reports.
 
     Args:
-        things: what `measure`, `train` and `attack` returned, or report documents.
+        things: what `measure`, `spectra`, `train` and `attack` returned, or report documents.
         seed: of the searches, as it was given to `attack`.
     """
     from govcheck.numeric.measure.run import Result
+    from govcheck.numeric.tightness import Tightness
 
     found = Drawings()
     for thing in things:
@@ -190,7 +241,10 @@ def plots(*things: Drawable, seed: int = 0) -> Drawings:
         elif isinstance(thing, Training):
             doc = {"training": thing.as_json()}
         else:
-            doc = {"tightness": {"seed": seed, "rows": [t.as_json() for t in thing]}}
+            rows = [t.as_json() for t in thing]
+            searched = any(isinstance(t, Tightness) for t in thing)
+            doc = ({"tightness": {"seed": seed, "rows": rows}} if searched else
+                   {"measurement": {"spectra": rows}})
         found += [Drawing(p) for p in plots_of(doc)]
     return found
 
@@ -239,4 +293,4 @@ def _interrupt() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-__all__ = ["Drawable", "Progress", "Training", "attack", "measure", "plots", "train"]
+__all__ = ["Drawable", "Progress", "Training", "attack", "measure", "plots", "spectra", "train"]

@@ -149,7 +149,7 @@ def _number(b: Bound, numbers: Numbers) -> str:
     found = numbers.of(b.value, b.sense)
     if found.text is not None:
         return found.text
-    return f"needs {', '.join(found.missing)}" if found.missing else f"none: {found.problem}"
+    return f"a formula in {', '.join(found.missing)}" if found.missing else found.problem
 
 
 def _first(v: Verdict) -> str:

@@ -96,13 +96,14 @@ class Drawing:
         """
         save(self.plot, path)
 
-    def _repr_svg_(self) -> str:
-        return svg(self.plot, headings=True, ground="white")
-
-    def _repr_html_(self) -> str:
-        # several outputs are one page, so identifiers must differ where drawings do
+    def inline(self) -> str:
+        """An ``<svg>`` for a page of several, in the colour of its text."""
+        # identifiers must differ where drawings do
         mark = zlib.crc32(json.dumps(self.plot, sort_keys=True).encode())
         return svg({**self.plot, "key": f"{self.plot['key']}-{mark:08x}"}, headings=True)
+
+    def _repr_svg_(self) -> str:
+        return svg(self.plot, headings=True, ground="white")
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(f"{self.plot['title']}: {self.alt}")
@@ -112,7 +113,7 @@ class Drawings(list[Drawing]):
     """Several drawings, one below the other."""
 
     def _repr_html_(self) -> str:
-        return "".join(f"<div>{d._repr_html_()}</div>" for d in self)
+        return "".join(f"<div>{d.inline()}</div>" for d in self)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text("\n".join(f"{d.plot['key']}: {d.alt}" for d in self) or "nothing to draw")
