@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import Tensor
 
 from govcheck.numeric.measure.lanczos import Density, basis_bytes, density, extremes
 from govcheck.numeric.measure.products import Products
@@ -14,6 +15,10 @@ from govcheck.numeric.measure.subject import Subject
 PRODUCT = 2.5
 """A product with the Hessian takes about this many gradients."""
 
+ROUGH = 3e-6
+"""Residuals in float32 do not fall much further, relatively."""
+ROUGH_FROM = 10**7
+"""So many parameters times samples are worth a beginning in float32."""
 
 LEAST_KEPT, MOST_KEPT = 8, 40
 """Basis vectors between restarts: fewer take less memory and more products."""
@@ -60,16 +65,18 @@ def hessian_extremes(
     kept = kept_within(s, budget)
     cost = extremes_cost(s, min(max_steps, 40), kept)
     budget.check("the Lanczos basis for the Hessian", cost, "use --dtype float32")
-    products = Products(s)
     with stopwatch(s.device) as clock:
+        start, quick = _rough(s, tolerance, ends, max_steps, budget, kept, seed)
         found = extremes(
-            products.hv, s.theta, tolerance=tolerance, ends=ends, max_steps=max_steps,
-            max_seconds=budget.max_seconds, keep=kept, seed=seed,
+            Products(s).hv, s.theta, tolerance=tolerance, ends=ends, max_steps=max_steps - quick,
+            max_seconds=budget.max_seconds - clock.seconds, keep=kept, seed=seed, start=start,
         )
     top = max(abs(found.largest.value), abs(found.smallest.value))
     floor = s.unit * math.sqrt(max(s.parameters, 1)) * top
     stop = "" if found.converged else "; stopped early"
-    method = f"Lanczos, {found.steps} Hessian products{stop}"
+    many = f"{found.steps} Hessian products"
+    many = f"{quick} Hessian products in float32 and {found.steps} in float64" if quick else many
+    method = f"Lanczos, {many}{stop}"
     basis = "residual of the Ritz pair, plus floor"
     outer = found.largest if found.largest.value >= -found.smallest.value else found.smallest
     rows = [
@@ -86,6 +93,35 @@ def hessian_extremes(
         )
         for quantity, value, error, side in rows
     ]
+
+
+def _rough(
+    s: Subject, tolerance: float, ends: tuple[str, ...], max_steps: int, budget: Budget, kept: int,
+    seed: int,
+) -> tuple[Tensor | None, int]:
+    """The sum of the Ritz vectors wanted, from float32 at half the cost, and the products.
+
+    A Krylov space that begins there has them after a few products, whatever float32 has lost.
+    """
+    if s.dtype != torch.float64 or s.parameters * s.samples < ROUGH_FROM or max_steps < 12:
+        return None, 0
+    rough = s.in_dtype(torch.float32)
+    products = Products(rough)
+
+    def apply(v: Tensor) -> Tensor:
+        w = products.hv(v)
+        if not bool(w.isfinite().all()):
+            raise OverflowError
+        return w
+
+    try:
+        found = extremes(
+            apply, rough.theta, tolerance=max(tolerance, ROUGH), ends=ends,
+            max_steps=max_steps - 6, max_seconds=budget.max_seconds / 2, keep=kept, seed=seed)
+    except OverflowError:
+        return None, 0
+    pairs = {"largest": found.largest, "smallest": found.smallest}
+    return torch.stack([pairs[end].vector.double() for end in ends]).sum(0), found.steps
 
 
 def hessian_density(

@@ -70,6 +70,7 @@ def extremes(
     max_seconds: float = math.inf,
     keep: int = 40,
     seed: int = 0,
+    start: Tensor | None = None,
 ) -> Extremes:
     """Lanczos with full reorthogonalisation and thick restarts.
 
@@ -82,12 +83,14 @@ def extremes(
         max_seconds: stop after that time with the residuals there are.
         keep: number of basis vectors after which the iteration restarts.
         seed: of the start.
+        start: begin with this vector instead of a random one.
     """
     n = like.numel()
     generator = torch.Generator().manual_seed(seed)
     keep = min(keep, n)
-    basis = like.new_zeros(keep + 1, n)
-    first = torch.randn(n, generator=generator, dtype=torch.float64).to(like)
+    basis = like.new_empty(keep + 1, n)
+    first = torch.randn(n, generator=generator, dtype=torch.float64) if start is None else start
+    first = first.to(like)
     basis[0] = first / torch.linalg.vector_norm(first)
     small = np.zeros((keep, keep))
     tiny = NOISE * torch.finfo(like.dtype).eps

@@ -99,7 +99,10 @@ class Subject:
 
     def split(self, theta: Tensor) -> dict[str, Tensor]:
         """A vector of all parameters as arrays by name."""
-        return {n: theta[s].reshape(self.shapes[n]) for n, s in self.slices.items()}
+        # all at once: the derivative of single slices would be as long as theta for each
+        parts = theta.split([shape.numel() for shape in self.shapes.values()])
+        return {n: p.reshape(shape)
+                for (n, shape), p in zip(self.shapes.items(), parts, strict=True)}
 
     @property
     def has_loss(self) -> bool:
@@ -130,6 +133,17 @@ class Subject:
         with torch.no_grad():
             for name, p in moved.module.named_parameters():
                 p.copy_(theta[self.slices[name]].reshape(p.shape))
+        for name in ("theta", "outputs"):
+            moved.__dict__.pop(name, None)
+        return moved
+
+    def in_dtype(self, dtype: torch.dtype) -> Self:
+        """The same network, batch and loss, copied into other arithmetic."""
+        moved = copy.copy(self)
+        moved.module = copy.deepcopy(self.module).to(dtype=dtype)
+        moved.dtype, moved.x, moved.unit = dtype, self.x.to(dtype), torch.finfo(dtype).eps / 2
+        if self.targets is not None and self.targets.is_floating_point():
+            moved.targets = self.targets.to(dtype)
         for name in ("theta", "outputs"):
             moved.__dict__.pop(name, None)
         return moved

@@ -21,7 +21,7 @@ EXACT = {"rtol": 0.0, "atol": 1e-10}
 LAYERS = (
     "affine", "token_affine", "conv", "batch_norm", "layer_norm", "group_norm", "instance_norm",
     "rms_norm", "scale", "rezero", "embedding", "positional_embedding", "self_attention",
-    "multihead_attention",
+    "multihead_attention", "channel_scale", "class_token",
 )
 
 
@@ -180,6 +180,36 @@ def test_a_layer_used_twice_goes_by_rows(make_subject):
     check_grams(s)
 
 
+def test_work_in_place(make_subject):
+    x = torch.randn(4, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    x.requires_grad_()
+    s = make_subject(nn.Sequential(nn.Linear(3, 5), nn.ReLU(inplace=True), nn.Linear(5, 2)), x)
+    found = check_grams(s)
+    assert found.method.startswith("layer by layer")
+
+    class Overwrites(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(3, 3)
+
+        def forward(self, x):
+            y = x.clone()
+            z = self.layer(y)
+            y.mul_(2)
+            return z + y
+
+    s = make_subject(Overwrites(), x)
+    # what the layer took in is gone
+    assert not layerwise(s, lambda name, part: None)
+
+
+def test_strips_of_rows(tmp_path, make_subject, monkeypatch):
+    monkeypatch.setattr("govcheck.numeric.measure.gram_parts.STRIP", 2)
+    text = NETWORKS["residual, weight normalised, with factors"].replace(
+        "weight: weight_norm", "scale: 1/3")
+    check_grams(subject_of(text, tmp_path, make_subject, samples=5))
+
+
 def test_rows_and_layers_agree(tmp_path, make_subject):
     text = NETWORKS["convolutions with strides, groups and padding"]
     s = subject_of(text, tmp_path, make_subject)
@@ -213,6 +243,34 @@ def test_hessian_extremes(name, tmp_path, make_subject):
     assert top.value <= values[-1] + top.floor and bottom.value >= values[0] - bottom.floor
     for found in (top, bottom):
         assert np.abs(values - found.value).min() <= found.error
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_what_float32_begins_float64_ends(name, tmp_path, make_subject, monkeypatch):
+    monkeypatch.setattr("govcheck.numeric.measure.hessian.ROUGH_FROM", 0)
+    s = subject_of(NETWORKS[name], tmp_path, make_subject)
+    before = s.theta.clone()
+    values = np.linalg.eigvalsh(torch.autograd.functional.hessian(s.loss, s.theta).numpy())
+    for tolerance, near in ((1e-5, 1e-8), (1e-12, 1e-10)):
+        top, bottom, norm = hessian_extremes(s, tolerance=tolerance, max_steps=400)
+        assert "in float32 and" in top.method and top.dtype == "float64"
+        for m, exact in ((top, values[-1]), (bottom, values[0])):
+            # an eigenvalue is as near as the residual says, and it is the outermost
+            assert abs(m.value - exact) <= max(m.error, 1e-13)
+            assert abs(m.value - exact) <= near * np.abs(values).max()
+        assert norm.value == max(abs(top.value), abs(bottom.value))
+        assert top.error <= 2 * tolerance * norm.value + top.floor
+    assert torch.equal(s.theta, before)
+
+
+def test_what_float32_cannot_hold_begins_in_float64(make_subject, monkeypatch):
+    monkeypatch.setattr("govcheck.numeric.measure.hessian.ROUGH_FROM", 0)
+    s = make_subject(nn.Linear(3, 2), torch.full((2, 3), 1e25, dtype=torch.float64))
+    top = hessian_extremes(s)[0]
+    assert "float32" not in top.method
+    # squares of the inputs, with a bias that counts nothing beside them
+    assert top.value == pytest.approx(3e50, rel=1e-9)
+
 
 
 def test_little_memory_means_more_restarts(tmp_path, make_subject):
