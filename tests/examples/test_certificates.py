@@ -10,8 +10,12 @@ import pytest
 from govcheck_cli.main import main
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
-OPTIONS = {"certify_from_start": ["--shadow"], "certify_cross_entropy": ["--from", "init"]}
-QUICK = ("certify_digits", "certify_cross_entropy")
+OPTIONS = {
+    "certify_from_start": ["--shadow"],
+    "certify_cross_entropy": ["--from", "init"],
+    "certify_initial": ["--from", "init"],
+}
+QUICK = ("certify_digits", "certify_cross_entropy", "certify_initial")
 slow = pytest.mark.slow(reason="trains and checks for some seconds each")
 
 

@@ -962,6 +962,13 @@ def _through(net: Network, k: int, rows: Rows, error: int, columns: int) -> tupl
     return found, net.g.over(off, least) + relative + 2
 
 
+def input_gram(net: Network, k: int) -> Balls:
+    """Inner products of what a plain affine operation multiplies, a 1 for a bias included."""
+    x = gram(net.g, Balls([u for us in net.patches(k) for u in us], net.patch_error(k)))
+    add = net.g.one if net.nodes[k].bias is not None else 0
+    return Balls([[v + add for v in row] for row in x.rows], x.error)
+
+
 def jacobian_gram(net: Network, adjoints: list[Balls]) -> Balls:
     """Enclosure of ``J J^T``, samples times outputs squared, [C 2]."""
     g, o = net.g, net.outputs
@@ -973,11 +980,9 @@ def jacobian_gram(net: Network, adjoints: list[Balls]) -> Balls:
         p = adjoints[k]
         if node.op == "linear" and node.window is None and node.normalise == "none":
             # <b_i x_i^T, b_j x_j^T> = <b_i, b_j> <x_i, x_j>, and <b_i, b_j> from the bias
-            left = gram(g, p)
-            x = gram(g, Balls([u for us in net.patches(k) for u in us], net.patch_error(k)))
-            add = g.one if node.bias is not None else 0
-            wide = [[v + add for v in row for _ in range(o)] for row in x.rows for _ in range(o)]
-            part = times_balls(g, left, Balls(wide, x.error))
+            x = input_gram(net, k)
+            wide = [[v for v in row for _ in range(o)] for row in x.rows for _ in range(o)]
+            part = times_balls(g, gram(g, p), Balls(wide, x.error))
         else:
             part = gram(g, gradients(net, k, p))
         total = [list(map(sum, zip(a, b))) for a, b in zip(total, part.rows)]
@@ -1105,145 +1110,117 @@ class _Ball:
     def __init__(self, net: Network, adjoints: list[Balls], radius: int) -> None:
         self.net, self.g, self.p, self.radius = net, net.g, adjoints, radius
         nodes = net.nodes
-        self.blocks = [k for k, n in enumerate(nodes) if n.weight is not None]
-        self.own: dict[int, Spread] = {}  # spread of h -> (h x_i)_i at the block, on the ball
-        self.gain: dict[int, int] = {}  # norm of the operation as a map of its input
-        self.inner: dict[int, int] = {}  # how much a change of w of norm 1 changes that map
-        self.bend: dict[int, int] = {}
-        self.steep: dict[int, int] = {}
+        self.gain = [net.g.one] * len(nodes)  # norm of the operation as a map of its input
+        self.inner = [0] * len(nodes)  # how much a change of w of norm 1 changes that map
+        self.bend = [0] * len(nodes)
         self.move: list[Spread] = [NONE]  # how far values move on the ball
-        self.reach: list[dict[int, int]] = [{}]  # derivative in the block's own output
+        self.tangent: list[dict[int, Spread]] = [{}]  # spread of the derivative in each block
         for k in range(1, len(nodes)):
             self._forward(k)
 
     def _forward(self, k: int) -> None:
         g, node = self.g, self.net.nodes[k]
         before = [self.move[s] for s in node.sources]
-        reach = [self.reach[s] for s in node.sources]
-        x, own = before[0], dict(reach[0])
-        if node.op == "linear":
-            moved, own = self._linear(k, x, own)
-        elif node.op == "activation":
-            moved, own = self._activation(k, x, own)
-        elif node.op == "scale":
-            moved, own = self._scale(k, x, own)
-        elif node.op == "average":
-            assert node.window is not None
-            places = node.window.places
-            # Schur: rows sum to at most 1, columns to at most uses/count
-            gain = self.gain[k] = g.root(g.up(Fraction(node.window.uses, len(places[0]))))
-            moved = spread_map(lambda a: g.times(a, gain), x)
-            own = {b: g.times(v, gain) for b, v in own.items()}
-        elif node.op == "sum":
-            moved = spread_map(lambda *a: sum(a), *before)
-            own = {}
-            for r in reach:
-                for b, v in r.items():
-                    own[b] = own.get(b, 0) + v
-        elif node.op == "concat":
-            moved = spread_map(lambda *a: g.length(*a), *before)
-            own = {b: g.length(*(r[b] for r in reach if b in r))
-                   for b in {b for r in reach for b in r}}
-        else:
-            moved = x
-        self.move.append(moved)
-        self.reach.append(own)
+        given = [self.tangent[s] for s in node.sources]
+        if node.op in ("sum", "concat"):
+            def join(*parts: int) -> int:
+                return sum(parts) if node.op == "sum" else g.length(*parts)
 
-    def _linear(self, k: int, x: Spread, own: dict[int, int]) -> tuple[Spread, dict[int, int]]:
-        g, node, net = self.g, self.net.nodes[k], self.net
-        size = abs(node.scale)
-        if node.window is not None:
-            size_up = g.times(g.up(size), g.root(node.window.uses << g.bits))
+            moved = spread_map(join, *before)
+            found = {b: spread_map(join, *(t[b] for t in given if b in t))
+                     for b in {b for t in given for b in t}}
         else:
-            size_up = g.up(size)
+            center, push = NONE, 0
+            if node.op == "linear":
+                center, push = self._linear(k, fixed=not given[0])
+            elif node.op == "activation":
+                self._activation(k, before[0])
+            elif node.op == "scale":
+                center, push = self._scale(k)
+            elif node.op == "average":
+                assert node.window is not None
+                # Schur: rows sum to at most 1, columns to at most uses/count
+                share = Fraction(node.window.uses, len(node.window.places[0]))
+                self.gain[k] = g.root(g.up(share))
+            gain = self.gain[k]
+            moved = spread_map(lambda a, b: g.times(gain, a) + g.times(self.radius, b),
+                               before[0], center)
+            found = {b: spread_map(lambda a: g.times(gain, a), t) for b, t in given[0].items()}
+            if node.weight is not None:
+                found[k] = spread_map(lambda a, b: a + g.times(push, b), center, before[0])
+        self.move.append(moved)
+        self.tangent.append(found)
+
+    def _linear(self, k: int, fixed: bool) -> tuple[Spread, int]:
+        """Spread of the derivative in the own block at the center, its growth with the input."""
+        g, node, net = self.g, self.net.nodes[k], self.net
+        size = g.up(abs(node.scale))
+        if node.window is not None:
+            size = g.times(size, g.root(node.window.uses << g.bits))
         slope = g.one  # norm of DP
         if node.normalise != "none":
             slope = g.over(g.one, isqrt(g.down(node.eps) << g.bits))
         push = max(slope, g.one) if node.bias is not None else slope
-        at_center = spread_map(lambda a: g.times(a, push), sizes_of(
+        center = spread_map(lambda a: g.times(a, push), sizes_of(
             g, net.patches(k), net.patch_error(k), node.bias is not None))
-        weight = 0
-        if any(x) or own:  # otherwise the input is the data
-            weight = operator_norm(g, net.weights[k].matrix)
-        change = g.times(slope, self.radius)
-        gain = self.gain[k] = g.times(size_up, weight + change)
-        self.inner[k] = g.times(size_up, slope)
-        moved = spread_map(lambda a, b: g.times(gain, a) + g.times(self.radius, b), x, at_center)
-        self.own[k] = spread_map(lambda a, b: a + g.times(size_up, push, b), at_center, x)
-        own = {b: g.times(v, gain) for b, v in own.items()}
-        own[k] = g.one
-        return moved, own
+        weight = 0 if fixed else operator_norm(g, net.weights[k].matrix)
+        self.gain[k] = g.times(size, weight + g.times(slope, self.radius))
+        self.inner[k] = g.times(size, slope)
+        return center, g.times(size, push)
 
-    def _activation(self, k: int, x: Spread, own: dict[int, int]) -> tuple[Spread, dict[int, int]]:
+    def _activation(self, k: int, x: Spread) -> None:
         g, net = self.g, self.net
         f = FUNCTIONS[net.nodes[k].function]
-        slope, curvature, third = g.up(f.slope), g.up(f.curvature), g.up(f.third)
-        bends, slopes = largest(net.bends[k]), net.slopes[k]
-        self.bend[k] = min(curvature, bends + g.times(third, x.most))
-        self.steep[k] = min(slope, largest(slopes.rows) + slopes.error +
-                            g.times(self.bend[k], x.most))
-        steep = self.steep[k]
-        return (spread_map(lambda a: g.times(a, steep), x),
-                {b: g.times(v, steep) for b, v in own.items()})
+        slopes = net.slopes[k]
+        self.bend[k] = min(g.up(f.curvature),
+                           largest(net.bends[k]) + g.times(g.up(f.third), x.most))
+        self.gain[k] = min(g.up(f.slope), largest(slopes.rows) + slopes.error +
+                           g.times(self.bend[k], x.most))
 
-    def _scale(self, k: int, x: Spread, own: dict[int, int]) -> tuple[Spread, dict[int, int]]:
+    def _scale(self, k: int) -> tuple[Spread, int]:
         g, net, node = self.g, self.net, self.net.nodes[k]
-        size = g.up(abs(node.scale))
+        size = self.gain[k] = g.up(abs(node.scale))
         if node.weight is None:
-            self.gain[k] = size
-            return (spread_map(lambda a: g.times(a, size), x),
-                    {b: g.times(v, size) for b, v in own.items()})
+            return NONE, 0
         _, (a,), error = net.parameters[node.weight]
         value = net.scaled(net.values[node.sources[0]], node.scale)
         lengths = [norm(g, row, value.error) for row in value.rows]
-        at_center = Spread(g.length(*lengths), g.root(g.root(sum(
-            g.times(n, n, n, n) for n in lengths))), max(lengths))
-        gain = self.gain[k] = g.times(size, abs(a) + error + self.radius)
+        self.gain[k] = g.times(size, abs(a) + error + self.radius)
         self.inner[k] = size
-        moved = spread_map(lambda m, c: g.times(gain, m) + g.times(self.radius, c), x, at_center)
-        self.own[k] = spread_map(lambda m, c: c + g.times(size, m), x, at_center)
-        own = {b: g.times(v, gain) for b, v in own.items()}
-        own[k] = g.one
-        return moved, own
+        fourth = g.root(g.root(sum(g.times(n, n, n, n) for n in lengths)))
+        return Spread(g.length(*lengths), fourth, max(lengths)), size
 
     def lipschitz(self) -> int:
         """Go backward: how far adjoints move, and the terms of the second derivative."""
         g, nodes = self.g, self.net.nodes
-        place = {k: i for i, k in enumerate(self.blocks)}
+        blocks = [k for k, n in enumerate(nodes) if n.weight is not None]
+        place = {k: i for i, k in enumerate(blocks)}
         q = [[0] * len(place) for _ in place]
         away = [0] * len(nodes)  # operator norm of the change of the adjoint, largest sample
         for k in range(len(nodes) - 1, 0, -1):
             node, source = nodes[k], nodes[k].sources[0]
+            tangent = self.tangent[source]
+            back = g.times(self.gain[k], away[k])
             if node.op == "activation":
                 column = self._columns(k)
                 # [C 3, term A]
                 weight = g.times(column + away[k], self.bend[k])
-                terms = {b: g.times(v, self.own[b].four) for b, v in self.reach[source].items()}
-                for b, v in terms.items():
-                    for c, u in terms.items():
-                        q[place[b]][place[c]] += g.times(weight, v, u)
-                away[source] += (g.times(self.steep[k], away[k]) +
-                                 g.times(column, self.bend[k], self.move[source].most))
-                continue
-            if node.weight is not None:
+                for b, t in tangent.items():
+                    for c, u in tangent.items():
+                        q[place[b]][place[c]] += g.times(weight, t.four, u.four)
+                back += g.times(column, self.bend[k], self.move[source].most)
+            elif node.weight is not None:
                 size = self._operator(k) + away[k]
                 # [C 3, term B]
-                for b, v in self.reach[source].items():
-                    term = g.times(size, self.inner[k], v, self.own[b].two)
+                for b, t in tangent.items():
+                    term = g.times(size, self.inner[k], t.two)
                     q[place[k]][place[b]] += term
                     q[place[b]][place[k]] += term
                 if node.normalise != "none":  # [C 3, term C]
                     q[place[k]][place[k]] += g.times(size, self._curved(k))
-            if node.op in ("linear", "scale"):
-                back = g.times(self.gain[k], away[k])
-                if node.weight is not None:
-                    back += g.times(self.inner[k], self.radius, self._operator(k))
-                away[source] += back
-            elif node.op == "average":
-                away[source] += g.times(self.gain[k], away[k])
-            else:
-                for s in node.sources:
-                    away[s] += away[k]
+                back += g.times(self.inner[k], self.radius, self._operator(k))
+            for s in node.sources:
+                away[s] += back
         return spectral_norm(g, Balls(q, 0), 12)
 
     def _curved(self, k: int) -> int:
@@ -1280,6 +1257,13 @@ def second_order(net: Network, adjoints: list[Balls], radius: int) -> int:
     return _Ball(net, adjoints, radius).lipschitz()
 
 
+def input_drift(net: Network, adjoints: list[Balls], radius: int) -> int:
+    """Bound of the change of the last operation's input, all samples, within `radius`, [C 3]."""
+    last = net.nodes[-1]
+    moved = _Ball(net, adjoints, radius).move[last.sources[0]].two
+    return net.g.times(net.g.up(abs(last.scale)), moved)
+
+
 # ---------------------------------------------------------------------------------------
 # 8. The theorem, and the steps before it
 # ---------------------------------------------------------------------------------------
@@ -1302,8 +1286,14 @@ class Certificate(NamedTuple):
     steps: int  # followed before the theorem applies, [C 6]
     reach: Fraction
 
+    @property
+    def readout(self) -> bool:
+        """Whether the proof rests on the readout's part of ``J J^T`` alone, [C 8]."""
+        return "hidden" in self.claims
+
 
 SQUARE = "residual rate"
+READOUT = "hidden drift"  # where the eigenvalue is that of the readout's part, [C 8]
 ENTROPY = "loss target"
 COMMON = "radius eigenvalue jacobian lipschitz delta"
 
@@ -1348,13 +1338,21 @@ def certificate(at: dict[str, Any]) -> Certificate:
     else:
         raise MalformedError("the cost is neither square nor cross_entropy")
     names = f"{COMMON} {SQUARE if kind == 'square' else ENTROPY}"
+    readout = isinstance(at["claims"], dict) and "hidden" in at["claims"]
+    if readout:
+        last = nodes[-1]
+        if kind != "square" or "shadow" in at or (
+                last.op != "linear" or last.window is not None or last.normalise != "none"):
+            raise MalformedError("a proof from the readout takes the square cost, no shadow, and "
+                                 "a plain affine map as the last operation")
+        names += " " + READOUT
     given = keys(at["claims"], "claims", names)
     claims = {name: positive(given[name], f"claim {name}") for name in names.split()}
     step = positive(at["step"], "step")
     witness = keys(at["witness"], "witness", "shift factor")
     shift = positive(witness["shift"], "shift")
     rows = witness["factor"]
-    if not isinstance(rows, list) or len(rows) != samples * outputs:
+    if not isinstance(rows, list) or len(rows) != samples * (1 if readout else outputs):
         raise MalformedError("the witness has not one row for each output of each sample")
     lower = []
     for i, row in enumerate(rows):
@@ -1419,7 +1417,7 @@ def work(c: Certificate) -> tuple[int, int]:
             total += 2 * (samples * pixels)**2 * (wide + 2)
             held += (samples * pixels)**2
     scale = 1 + (bits / 256)**2
-    return int(total * scale) * (c.steps + 1), int(held * (1 + bits / 256))
+    return int(total * scale) * (c.steps + 1 + c.readout), int(held * (1 + bits / 256))
 
 
 def outputs_loss(c: Certificate, net: Network) -> int:
@@ -1457,6 +1455,7 @@ class Facts(NamedTuple):
     eigenvalue: int
     top: int
     lipschitz: int
+    drift: int = 0
 
 
 def residual(c: Certificate, net: Network) -> Balls:
@@ -1549,7 +1548,8 @@ def facts(c: Certificate, say: Callable[[str], None] = lambda text: None) -> Fac
     k = jacobian_gram(net, adjoints)
     say("least eigenvalue")
     factor = [g.floats(row)[0] for row in c.factor]
-    low = least_eigenvalue(g, k, factor, g.down(c.shift))
+    low = least_eigenvalue(g, input_gram(net, len(c.nodes) - 1) if c.readout else k, factor,
+                           g.down(c.shift))
     top = spectral_norm(g, k)
     say("second derivative on the ball")
     curved = second_order(net, adjoints, g.up(c.claims["radius"]) + at.error)
@@ -1561,7 +1561,8 @@ def facts(c: Certificate, say: Callable[[str], None] = lambda text: None) -> Fac
         loss += g.times(size, at.error)
         low -= 2 * g.times(g.root(max(low, 0)), off)
         top = g.times(size, size)
-    return Facts(loss, low, top, curved)
+    drift = input_drift(net, adjoints, g.up(c.claims["hidden"])) if c.readout else 0
+    return Facts(loss, low, top, curved, drift)
 
 
 def judge(c: Certificate, f: Facts) -> list[Line]:
@@ -1577,11 +1578,14 @@ def judge(c: Certificate, f: Facts) -> list[Line]:
              f"{what} <= {g.show(found)} <= claimed {show(claim[name])}")
 
     low, radius, curved = claim["eigenvalue"], claim["radius"], claim["lipschitz"]
+    gram = "X X^T, X the inputs of the readout" if c.readout else "J J^T"
     line("eigenvalue", Fraction(f.eigenvalue, g.one) >= low,
-         f"least eigenvalue of J J^T >= {g.show(f.eigenvalue)} >= claimed {show(low)}")
+         f"least eigenvalue of {gram} >= {g.show(f.eigenvalue)} >= claimed {show(low)}")
     upper("lipschitz", f.lipschitz, f"Lipschitz constant of J within {show(radius)}")
     upper("jacobian", g.root(f.top) + g.times(g.up(curved), g.up(radius)),
           f"|J| within {show(radius)}")
+    if c.readout:
+        upper("drift", f.drift, f"change of X while hidden weights move by {show(claim['hidden'])}")
     square = c.cost == "square"
     loss = claim["residual" if square else "loss"]
     upper("residual" if square else "loss", f.loss, "|F - y|" if square else "cross-entropy")
@@ -1590,26 +1594,38 @@ def judge(c: Certificate, f: Facts) -> list[Line]:
     bend = claim["jacobian"]**2 / (1 if square else 2) + curved * (loss if square else slope)
     line("delta", c.step * bend / 2 <= delta < 1,
          f"step {show(c.step)}: {show(c.step * bend / 2)} <= delta {show(delta)} < 1")
-    # sigma_0 = sqrt(low); sigma_0 - L R > 0
-    line("regular", (curved * radius)**2 < low,
-         f"(L R)^2 < sigma^2: {show((curved * radius)**2)} < {show(low)}")
+    # sigma_0 = sqrt(low) falls by at most `fall` on the way
+    fall = claim["drift"] if c.readout else curved * radius
+    line("regular", fall**2 < low,
+         f"{'E' if c.readout else '(L R)'}^2 < sigma^2: {show(fall**2)} < {show(low)}")
     if not all(x.holds for x in lines):
         return lines
-    # need < (1 - delta)(sigma_0 S - L S^2/2); a residual cannot fall below 0 in a last step that
-    # leaves the ball, cross-entropy can below its target: there S leaves room for one more step
-    need = loss if square else _entropy_path(c)
-    path = radius if square else radius - c.step * claim["jacobian"] * slope
-    left, right = need + (1 - delta) * curved * path**2 / 2, (1 - delta) * path
-    line("path", path > 0 and left**2 < right**2 * low,
-         f"({'|F - y|' if square else 'need'} + (1 - delta) L S^2/2)^2 < ((1 - delta) sigma S)^2, "
-         f"path S = {show(path)}: {show(left**2)} < {show(right**2 * low)}")
+
+    def path(name: str, need: Fraction, lost: Fraction, gain: Fraction, text: str) -> None:
+        left, right = (need + lost)**2, gain**2 * low  # need + lost < gain sigma_0, squared
+        line(name, gain > 0 and left < right, f"{text}: {show(left)} < {show(right)}")
+
+    slack = 1 - delta
+    if c.readout:
+        hidden = claim["hidden"]
+        path("hidden", loss, slack * hidden * fall, 2 * slack * hidden,
+             "(|F - y| + (1 - delta) S E)^2 < (2 (1 - delta) sigma S)^2")
+        path("path", loss, slack * radius * fall, slack * radius,
+             "(|F - y| + (1 - delta) R E)^2 < ((1 - delta) sigma R)^2")
+    else:
+        # a residual cannot fall below 0 in a last step that leaves the ball, cross-entropy can
+        # below its target: there S leaves room for one more step
+        far = radius if square else radius - c.step * claim["jacobian"] * slope
+        path("path", loss if square else _entropy_path(c), slack * curved * far**2 / 2,
+             slack * far, f"({'|F - y|' if square else 'need'} + (1 - delta) L S^2/2)^2 < "
+             f"((1 - delta) sigma S)^2, path S = {show(far)}")
     if square:
         # sigma_0 from below by a rational: s^2 <= low
-        sigma = Fraction(isqrt(int(low * 2**2000)), 2**1000) - curved * radius
-        rate = 1 - 2 * c.step * (1 - delta) * sigma**2
+        sigma = Fraction(isqrt(int(low * 2**2000)), 2**1000) - fall
+        rate = 1 - 2 * c.step * slack * sigma**2
         line("rate", sigma > 0 and rate <= claim["rate"] < 1,
-             f"1 - 2 step (1 - delta)(sigma - L R)^2 = 1 - {show(1 - rate)} <= claimed "
-             f"1 - {show(1 - claim['rate'])} < 1")
+             f"1 - 2 step (1 - delta)(sigma - {'E' if c.readout else 'L R'})^2 = "
+             f"1 - {show(1 - rate)} <= claimed 1 - {show(1 - claim['rate'])} < 1")
     return lines
 
 

@@ -224,6 +224,15 @@ class FloatNetwork:
                 found[node.bias] = split.sum((0, 2))
         return found
 
+    def input_gram(self, run: Pass) -> Array | None:
+        """Gram matrix of the inputs of a plain affine last operation, a 1 for a bias included."""
+        k = len(self.nodes) - 1
+        node = self.nodes[k]
+        if node.op != "linear" or node.normalise != "none" or k in self.places:
+            return None
+        u = run.patches[k][:, 0]
+        return np.asarray(u @ u.T + (1.0 if node.bias is not None else 0.0))
+
     def gram(self, theta: Parameters, run: Pass) -> Array:
         """``J J^T``, rows ordered as sample, output."""
         o = self.outputs
@@ -316,6 +325,14 @@ def second_order(net: FloatNetwork, theta: Parameters, run: Pass, radius: float,
     """Bound of the Lipschitz constant of J within `radius`, as in section 7 of the checker."""
     q = _Second(net, theta, run, radius, adjoints).form()
     return float(np.linalg.norm(q, 2))
+
+
+def input_drift(net: FloatNetwork, theta: Parameters, run: Pass, radius: float,
+                adjoints: list[Array]) -> float:
+    """Bound of the change of the last operation's input, as in section 7 of the checker."""
+    last = net.nodes[-1]
+    moved = _Second(net, theta, run, radius, adjoints).move[last.sources[0]]
+    return abs(float(last.scale)) * float(moved[0])
 
 
 class _Second:

@@ -15,7 +15,14 @@ import numpy as np
 from scipy import linalg, special
 
 from govcheck.certify import checker
-from govcheck.certify.floats import Array, FloatNetwork, Parameters, Pass, second_order
+from govcheck.certify.floats import (
+    Array,
+    FloatNetwork,
+    Parameters,
+    Pass,
+    input_drift,
+    second_order,
+)
 from govcheck.certify.program import Task
 
 Aim = Literal["steps", "rate"]
@@ -53,11 +60,14 @@ class Plan:
         radius: of the ball.
         delta: slack of the step.
         step: on the task's loss, where it was given; otherwise it follows from delta.
+        hidden: how far all weights but the readout's may move, where the proof rests on the
+            readout's part of ``J J^T``.
     """
 
     radius: float
     delta: float
     step: float | None = None
+    hidden: float | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +152,7 @@ class Prover:
         return Measured(loss, low, float(values[-1]), curved, h)
 
     def plan(self, theta: Parameters, at: Measured, aim: Aim, step: float | None) -> Plan | None:
-        """Radius, slack and step with which the theorem applies, or None.
+        """Radius, slack and step with which a theorem applies, or None.
 
         Args:
             theta: the parameters.
@@ -150,6 +160,38 @@ class Prover:
             aim: the best rate, or to apply at all.
             step: a step size that is given, on the task's loss.
         """
+        return self._by_path(theta, at, aim, step) or self._by_readout(theta, at, aim, step)
+
+    def _by_readout(
+        self, theta: Parameters, at: Measured, aim: Aim, step: float | None
+    ) -> Plan | None:
+        """A plan that rests on the readout's part of ``J J^T``."""
+        run = self.net.forward(theta)
+        gram = self.net.input_gram(run) if self.square else None
+        low = 0.0 if gram is None else float(linalg.eigvalsh(gram)[0])
+        if low <= 1e-12 * at.top:
+            return None
+        sigma, adjoints = math.sqrt(low), self.net.jacobian_adjoints(theta, run)
+        factor = self.task.numerator / self.task.denominator
+        loss = max(at.loss, 1e-12 * sigma**2 / at.lipschitz)
+        for stretch in (1.02, 1.1, 1.25, 1.5, 1.8):
+            hidden = stretch * loss / (2 * sigma)
+            fall = 1.05 * input_drift(self.net, theta, run, hidden, adjoints)
+            for slack in SLACKS if step is None and aim == "steps" else SLACKS[:1]:
+                left = (1 - slack) * (sigma - fall)
+                if left <= 0 or 1.0001 * loss >= 2 * (1 - slack) * (sigma - fall / 2) * hidden:
+                    continue
+                radius = 1.001 * loss / left
+                curved = INFLATION * second_order(self.net, theta, run, radius, adjoints)
+                bend = self.bend(at.loss, math.sqrt(at.top) + curved * radius, curved)
+                if step is None or step * factor * bend / 2 * (1 + 1e-6) <= slack:
+                    return Plan(radius, slack, step, hidden)
+        return None
+
+    def _by_path(
+        self, theta: Parameters, at: Measured, aim: Aim, step: float | None
+    ) -> Plan | None:
+        """A plan with the path-length theorem."""
         factor = self.task.numerator / self.task.denominator
         sigma, need = math.sqrt(at.eigenvalue), self.need(at.loss)
         if sigma == 0 or at.lipschitz * need >= at.eigenvalue / 2:
@@ -270,7 +312,8 @@ class Prover:
             shadow: where gradient descent with the plan's step came from, to prove from there.
         """
         run = self.net.forward(theta)
-        gram = self.net.gram(theta, run)
+        inputs = None if plan.hidden is None else self.net.input_gram(run)
+        gram = self.net.gram(theta, run) if inputs is None else inputs
         values = linalg.eigvalsh(gram)
         # float64 knows an eigenvalue to about 1e-15 of the largest; the rest is for Cholesky
         shift = float(values[0]) * (1 - 1e-7) - 1e-13 * float(values[-1])
@@ -281,6 +324,8 @@ class Prover:
         names = "residual rate" if self.square else "loss target"
         claims = dict.fromkeys((checker.COMMON + " " + names).split(), (1.0).hex())
         claims["radius"] = plan.radius.hex()
+        if plan.hidden is not None:
+            claims |= {"hidden": plan.hidden.hex(), "drift": (1.0).hex()}
         file = {
             "format": checker.FORMAT,
             "version": checker.VERSION,
@@ -325,7 +370,11 @@ class Prover:
         else:
             delta, step = plan.step * float(factor) * bend / 2 * (1 + 1e-12), plan.step
         exact = Fraction(step) * factor
-        sigma = math.sqrt(low) - curved * plan.radius
+        fall = curved * plan.radius
+        if plan.hidden is not None:
+            fall = _above(found.drift, g)
+            claims["drift"] = fall.hex()
+        sigma = math.sqrt(low) - fall
         gain = 2 * float(exact) * (1 - delta) * max(sigma, 0.0) ** 2
         claims |= {
             "eigenvalue": low.hex(),

@@ -18,7 +18,8 @@ def tight_rate(file: Mapping[str, Any]) -> float | None:
     residual). The ball whose diameter is a step of length d lies within the path length after the
     step, so inside ``B(theta, R)``; on it the residual is at most ``r + beta d``,
     ``d <= eta beta r``. So the loss is ``S = beta^2 + L r (1 + eta beta^2)``-smooth there, and PL
-    with ``mu = 2 (sigma - L R)^2`` at all iterates. `govcheck.bounds.rates` gives the rest.
+    with ``mu = 2 (sigma - L R)^2`` at all iterates, or ``2 (sigma - E)^2`` where the proof rests on
+    the readout. `govcheck.bounds.rates` gives the rest.
 
     Args:
         file: the certificate as JSON values.
@@ -36,7 +37,8 @@ def tight_rate(file: Mapping[str, Any]) -> float | None:
     smooth = jacobian**2 + lipschitz * claims["residual"] * (1 + eta * jacobian**2)
     if eta * smooth >= 2:
         return None
-    sigma: Expr = sqrt(num(claims["eigenvalue"])) - num(lipschitz * claims["radius"])
+    fall = claims.get("drift", lipschitz * claims["radius"])
+    sigma: Expr = sqrt(num(claims["eigenvalue"])) - num(fall)
     kappa = sigma**2 / num(smooth)
     value = evaluate(tight_factor(kappa, num(eta * smooth)), {})
     top = value.upper()

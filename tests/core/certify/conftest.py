@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy import linalg
 
 import govcheck
-from govcheck.certify.floats import FloatNetwork
+from govcheck.certify.floats import FloatNetwork, input_drift, second_order
 from govcheck.certify.program import Task, task
+from govcheck.certify.prover import Prover
 
 LAYERS = {
     "one hidden layer": "[{affine: {out: 5}}, tanh, {affine: {out: 1}}]",
@@ -82,3 +85,60 @@ def make_case() -> Callable[..., Case]:
 def kind(request: pytest.FixtureRequest) -> str:
     """Each of the networks in turn."""
     return str(request.param)
+
+
+@pytest.fixture
+def claims_hold() -> Callable[[dict[str, Any]], bool]:
+    """Whether what a certificate claims is so, in float64, without the checker."""
+    return _claims_hold
+
+
+def _claims_hold(file: dict[str, Any]) -> bool:
+    """What the file claims, computed in float64 from the file without the checker."""
+    def array(a: Any) -> Any:
+        return np.array([float.fromhex(v) for v in a["values"]]).reshape(a["shape"])
+
+    theta = {k: array(a) for k, a in file["parameters"].items()}
+    cost, claim = file["cost"], {k: float.fromhex(v) for k, v in file["claims"].items()}
+    prover = Prover(Task(file["program"], theta, array(file["data"]["inputs"]),
+                         array(file["data"]["targets"]), cost["kind"], cost["numerator"],
+                         cost["denominator"]), claim.get("target"))
+    step = float.fromhex(file["step"]) * cost["numerator"] / cost["denominator"]
+    for _ in range(file.get("shadow", {"steps": 0})["steps"]):
+        run = prover.net.forward(theta)
+        g = prover.net.gradient(theta, run, prover.residual(run))
+        theta = {name: w - step * g[name] for name, w in theta.items()}
+    run = prover.net.forward(theta)
+    values = linalg.eigvalsh(prover.net.gram(theta, run))
+    least = values[0]
+    radius, curved, delta = claim["radius"], claim["lipschitz"], claim["delta"]
+    sigma, tiny = math.sqrt(claim["eigenvalue"]), 1 + 1e-7
+    loss = claim["residual" if prover.square else "loss"]
+    path = radius
+    if not prover.square:
+        path -= step * claim["jacobian"] * math.sqrt(2) * min(loss, math.sqrt(len(run.values[0])))
+        bend = claim["jacobian"] ** 2 / 2 + curved * math.sqrt(2) * min(
+            loss, math.sqrt(len(run.values[0])))
+    else:
+        bend = claim["jacobian"] ** 2 + curved * loss
+    fall = curved * radius
+    if "hidden" in claim:
+        inputs = prover.net.input_gram(run)
+        assert inputs is not None
+        least, fall, far = linalg.eigvalsh(inputs)[0], claim["drift"], claim["hidden"]
+        adjoints = prover.net.jacobian_adjoints(theta, run)
+        closed = (
+            input_drift(prover.net, theta, run, far, adjoints) <= fall * tiny and fall < sigma
+            and loss <= 2 * (1 - delta) * (sigma - fall / 2) * far * tiny
+            and loss <= (1 - delta) * (sigma - fall) * radius * tiny
+        )
+    else:
+        closed = prover.need(loss) <= (1 - delta) * (sigma * path - curved * path**2 / 2) * tiny
+    rate = 1 - 2 * step * (1 - delta) * max(sigma - fall, 0) ** 2
+    return all((
+        claim["eigenvalue"] <= least * tiny, prover.loss(run) <= loss * tiny,
+        second_order(prover.net, theta, run, radius) <= curved * tiny,
+        math.sqrt(values[-1]) + curved * radius <= claim["jacobian"] * tiny,
+        step > 0, step * bend / 2 <= delta * tiny, 0 < delta < 1, path > 0,
+        closed, not prover.square or rate <= claim["rate"] * tiny < tiny,
+    ))

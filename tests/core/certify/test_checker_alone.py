@@ -62,7 +62,7 @@ def test_a_copy_of_the_file_checks_a_certificate(
 
     good = run()
     assert good.returncode == 0, good.stderr
-    assert good.stdout.count("PASS") == 8
+    assert good.stdout.count("PASS") == len(outcome.lines) >= 8
     assert "Proven from the parameters in the file" in good.stdout
     outcome.file["claims"]["residual"] = (1e-9).hex()
     path.write_text(json.dumps(outcome.file))

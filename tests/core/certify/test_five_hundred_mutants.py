@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import copy
 import json
-import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from scipy import linalg
 
 import govcheck
 from govcheck.certify import checker
-from govcheck.certify.floats import second_order
-from govcheck.certify.program import Task, task
-from govcheck.certify.prover import Prover
+from govcheck.certify.program import task
 from govcheck.certify.search import certify
 
 File = dict[str, Any]
+Holds = Callable[[File], bool]
 EXAMPLES = Path(__file__).parents[3] / "examples"
 SMALL = {
     "digits": {"m: 64": "m: 12", "n: 50": "n: 4"},
@@ -30,6 +26,7 @@ SMALL = {
     "conv": {"n: 10": "n: 3", "out: 6": "out: 2"},
     "cross_entropy": {"m: 128, s: 512": "m: 24, s: 4096", "n: 10": "n: 2", "out: 10": "out: 3"},
     "from_start": {"m: 32": "m: 8", "n: 10": "n: 3"},
+    "initial": {"m: 128": "m: 48", "n: 10": "n: 3"},
 }
 
 
@@ -43,51 +40,13 @@ def _accepted(name: str, small: bool) -> File:
         text = text.replace("digits: {n: 2, norm: unit, center: true}",
                             "sphere: {n: 2, classes: 3, seed: 0}")
     found = certify(task(govcheck.loads(text)), shadow=name == "from_start",
-                    steps=0 if name == "cross_entropy" else 5000)
+                    steps=0 if name in ("cross_entropy", "initial") else 5000)
     assert found.file is not None
     return found.file
 
 
 def _number(x: str) -> float:
     return float.fromhex(x)
-
-
-def _true(file: File) -> bool:
-    """What the file claims, computed in float64 from the file without the checker."""
-    def array(a: Any) -> Any:
-        return np.array([_number(v) for v in a["values"]]).reshape(a["shape"])
-
-    theta = {k: array(a) for k, a in file["parameters"].items()}
-    cost, claim = file["cost"], {k: _number(v) for k, v in file["claims"].items()}
-    prover = Prover(Task(file["program"], theta, array(file["data"]["inputs"]),
-                         array(file["data"]["targets"]), cost["kind"], cost["numerator"],
-                         cost["denominator"]), claim.get("target"))
-    step = _number(file["step"]) * cost["numerator"] / cost["denominator"]
-    for _ in range(file.get("shadow", {"steps": 0})["steps"]):
-        run = prover.net.forward(theta)
-        g = prover.net.gradient(theta, run, prover.residual(run))
-        theta = {name: w - step * g[name] for name, w in theta.items()}
-    run = prover.net.forward(theta)
-    values = linalg.eigvalsh(prover.net.gram(theta, run))
-    radius, curved, delta = claim["radius"], claim["lipschitz"], claim["delta"]
-    sigma, tiny = math.sqrt(claim["eigenvalue"]), 1 + 1e-7
-    loss = claim["residual" if prover.square else "loss"]
-    path = radius
-    if not prover.square:
-        path -= step * claim["jacobian"] * math.sqrt(2) * min(loss, math.sqrt(len(run.values[0])))
-        bend = claim["jacobian"] ** 2 / 2 + curved * math.sqrt(2) * min(
-            loss, math.sqrt(len(run.values[0])))
-    else:
-        bend = claim["jacobian"] ** 2 + curved * loss
-    rate = 1 - 2 * step * (1 - delta) * max(sigma - curved * radius, 0) ** 2
-    return all((
-        claim["eigenvalue"] <= values[0] * tiny, prover.loss(run) <= loss * tiny,
-        second_order(prover.net, theta, run, radius) <= curved * tiny,
-        math.sqrt(values[-1]) + curved * radius <= claim["jacobian"] * tiny,
-        step > 0, step * bend / 2 <= delta * tiny, 0 < delta < 1, path > 0,
-        prover.need(loss) <= (1 - delta) * (sigma * path - curved * path**2 / 2) * tiny,
-        not prover.square or rate <= claim["rate"] * tiny < tiny,
-    ))
 
 
 NONSENSE: list[Any] = [
@@ -178,23 +137,23 @@ def _judge(text: bytes) -> bool:
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))
-def test_mutants_are_refused_or_true(name: str) -> None:
+def test_mutants_are_refused_orclaims_hold(name: str, claims_hold: Holds) -> None:
     file = _accepted(name, small=True)
     text = json.dumps(file).encode()
     assert _judge(text)
-    assert _true(file)
+    assert claims_hold(file)
     refused = 0
     found = list(_mutants(file, seed=len(name)))
     for what, mutant in random.Random(0).sample(found, 40):
         if mutant != text and not _judge(mutant):
             refused += 1
         else:
-            assert _true(json.loads(mutant)), what
+            assert claims_hold(json.loads(mutant)), what
     assert refused >= 20
 
 
 @pytest.mark.slow
-def test_five_hundred_mutants_of_the_examples(capsys: Any) -> None:
+def test_five_hundred_mutants_of_the_examples(capsys: Any, claims_hold: Holds) -> None:
     """Minutes: the certificates of the examples themselves, all their mutants."""
     total = refused = 0
     for name in sorted(SMALL):
@@ -206,7 +165,7 @@ def test_five_hundred_mutants_of_the_examples(capsys: Any) -> None:
             if mutant != text and not _judge(mutant):
                 refused += 1
             else:
-                assert _true(json.loads(mutant)), (name, what)
+                assert claims_hold(json.loads(mutant)), (name, what)
     with capsys.disabled():
         print(f"\n{total} mutants, {refused} refused, {total - refused} still true")
     assert total >= 500
