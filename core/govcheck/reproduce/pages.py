@@ -97,6 +97,8 @@ def summary(reports: Iterable[Report]) -> str:
     for r in reports:
         verdicts = [c.verdict for c in r.outcome.claims]
         count = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
+        if r.outcome.verdict == "not computable":
+            count += "".join(f": {c.reason}" for c in r.outcome.claims)
         rows.append((f"`{r.key}`", r.title, r.reference, r.outcome.verdict, count,
                      r.identity["size"]))
     return table(("key", "what", "where", "verdict", "claims", "size"), rows)

@@ -85,10 +85,13 @@ def claim(
         f"{c.p_smaller:.3g} for the opposite."
         for c in comparisons)
     if decide(comparisons) == "undecided":
-        open_ = [f"{c.high} against {c.low}" for c in comparisons if c.p_larger >= LEVEL]
+        open_ = [f"{c.high} against {c.low} (p = {c.p_larger:.2g} for, {c.p_smaller:.2g} against)"
+                 for c in comparisons if c.p_larger >= LEVEL]
+        held = [f"{c.high} is above {c.low} (p = {c.p_larger:.2g})"
+                for c in comparisons if c.p_larger < LEVEL]
         return Claim(key, statement, reason=(
-            f"{len(comparisons[0].differences)} trials do not decide {' nor '.join(open_)}"),
-            remarks=(*seen, *remarks))
+            f"{len(comparisons[0].differences)} trials do not decide {' nor '.join(open_)}"
+            + "".join(f"; {h}" for h in held)), remarks=(*seen, *remarks))
     return Claim(key, statement, tuple(
         Pair(f"p-value of the paired sign-flip test that {c.high} is above {c.low} "
              f"({len(c.differences)} trials)", c.p_larger, LEVEL, "at most")

@@ -150,6 +150,12 @@ def test_the_page_of_errata_hides_no_number_that_speaks_against_a_statement():
     assert "* [Q] Thm 1 (a-key, open): who knows. no data." in text
 
 
+def test_the_summary_says_why_a_key_has_no_verdict():
+    outcome = Outcome((Claim("open", "who knows", reason="no data"),))
+    text = pages.summary([replace(REPORT, outcome=outcome)])
+    assert "| not computable | 1 not computable: no data | quick |" in text
+
+
 def test_the_same_plot_makes_the_same_file():
     assert svg(PLOT) == svg(PLOT)
 

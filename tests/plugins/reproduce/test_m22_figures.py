@@ -155,8 +155,12 @@ def test_an_undecided_order_is_no_agreement():
     for sign, values in ((1, 3 + d), (0, d), (-1, d - 3)):
         told[sign] = _figures.claim("k", "s", (compare("a", "b", 0 * d, values, 0),), "q")
     assert told[1].verdict == "agrees"
-    assert told[0].verdict == "not computable" and "do not decide b against a" in told[0].reason
+    assert told[0].verdict == "not computable"
+    assert "6 trials do not decide b against a (p = 0." in told[0].reason
     assert told[-1].verdict == "contradicted"
+    steps = compare("a", "b", 0 * d, 3 + d, 0), compare("b", "c", 0 * d, d, 0)
+    reason = _figures.claim("k", "s", steps, "q").reason
+    assert "decide c against b" in reason and reason.endswith("; b is above a (p = 0.016)")
 
 
 def test_a_classifier_of_zeros_never_moves():
