@@ -1,11 +1,12 @@
 """Gram matrices and the Hessian's largest eigenvalue, side by side with public tools.
 
 BackPACK and curvlinops are compared where they are installed; without them the script prints
-our figures and those of torch alone. Every figure is the CPU time of one thread, the best of
-a few repetitions, the Hessian in float64; peak memory is that of a process of its
-own.
+our figures and those of torch alone. Every figure is the CPU time of one thread; tools take
+turns, so that each round sees the same machine, and a ratio is the median over the rounds, with
+the smallest and the largest one. The Hessian is in float64; peak memory is that of a process of
+its own.
 
-    pip install backpack-for-pytorch curvlinops-for-pytorch
+    pip install "govcheck[peer-measure]"
     python benchmarks/measure.py [--quick]
 """
 
@@ -17,6 +18,7 @@ import importlib.util
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -58,19 +60,29 @@ def batch(n: int, dtype: torch.dtype = torch.float64) -> Tensor:
     return x / torch.linalg.vector_norm(x, dim=1, keepdim=True)
 
 
-def seconds(work: Callable[[], Any], repeat: int) -> tuple[float, Any]:
-    """Least CPU time, and the result."""
-    best, found = float("inf"), None
+def seconds(work: Callable[[], Any], repeat: int = 1) -> tuple[float, Any]:
+    """Median of the CPU time, and the result."""
+    took, found = [], None
     for _ in range(repeat):
         start = time.process_time()
         found = work()
-        best = min(best, time.process_time() - start)
-    return best, found
+        took.append(time.process_time() - start)
+    return statistics.median(took), found
+
+
+def rounds(tools: dict[str, tuple[Callable[[], Any], int]], count: int) -> dict[str, list[float]]:
+    """CPU times of all tools in turn, each the median of its own number of repetitions."""
+    made: dict[str, list[float]] = {name: [] for name in tools}
+    for _ in range(count):
+        for name, (work, repeat) in tools.items():
+            made[name].append(seconds(work, repeat)[0])
+    return made
 
 
 def gram_ours(net: nn.Module, x: Tensor) -> Tensor:
     """Layer by layer, by govcheck; building the subject included."""
-    return grams(Subject(net, x, dtype=x.dtype), lambda name: False, Budget(2**34)).total.matrix
+    s = Subject(net, x, dtype=x.dtype, copied=False)
+    return grams(s, lambda name: False, Budget(2**34)).total.matrix
 
 
 def gram_per_sample(net: nn.Module, x: Tensor) -> Tensor:
@@ -85,15 +97,14 @@ def gram_per_sample(net: nn.Module, x: Tensor) -> Tensor:
 
 
 def gram_backpack(net: nn.Module, x: Tensor) -> Tensor:
-    """Per-sample gradients by BackPACK, multiplied."""
-    from backpack import backpack, extend
+    """Per-sample gradients by BackPACK, multiplied; the network must be extended."""
+    from backpack import backpack
     from backpack.extensions import BatchGrad
 
-    extended = extend(net)
     with backpack(BatchGrad()):
-        extended(x).sum().backward()
+        net(x).sum().backward()
     total = x.new_zeros(len(x), len(x))
-    for p in extended.parameters():
+    for p in net.parameters():
         total += p.grad_batch.flatten(1) @ p.grad_batch.flatten(1).T
         p.grad = None
         del p.grad_batch
@@ -111,43 +122,45 @@ def gram_curvlinops(net: nn.Module, x: Tensor) -> Tensor:
     return j @ (jt @ torch.eye(len(x), dtype=x.dtype))
 
 
-def compare_grams(n: int, width: int, dtype: torch.dtype) -> None:
+def compare_grams(n: int, width: int, dtype: torch.dtype, count: int = 3) -> None:
     """All tools on one Gram matrix."""
     net, x = mlp(width, 1, dtype), batch(n, dtype)
     print(f"\nGram matrix, MLP {INPUTS}-{width}^3-1, n = {n}, {str(dtype)[6:]}")
-    gram_ours(net, x)
-    ours, exact = seconds(lambda: gram_ours(net, x), 5)
-    show("govcheck", ours)
-    tools: list[tuple[str, Callable[[nn.Module, Tensor], Tensor]]] = [
-        ("per-sample Jacobians (torch.func)", gram_per_sample)
-    ]
-    tools += [("BackPACK", gram_backpack)] if have("backpack") else []
-    tools += [("curvlinops", gram_curvlinops)] if have("curvlinops") else []
-    for name, tool in tools:
-        took, found = seconds(lambda tool=tool: tool(copy.deepcopy(net), x), 2)
-        apart = float((found.detach() - exact).abs().max() / exact.abs().max())
-        show(name, took, ours, f"relative difference {apart:.0e}")
+    work: dict[str, Callable[[], Tensor]] = {
+        "govcheck": lambda: gram_ours(net, x),
+        "per-sample Jacobians (torch.func)": lambda: gram_per_sample(net, x),
+    }
+    if have("backpack"):
+        from backpack import extend
+
+        extended = extend(copy.deepcopy(net))
+        work["BackPACK"] = lambda: gram_backpack(extended, x)
+    if have("curvlinops"):
+        work["curvlinops"] = lambda: gram_curvlinops(net, x)
+    exact = work["govcheck"]()
+    apart = {name: float((tool().detach() - exact).abs().max() / exact.abs().max())
+             for name, tool in work.items()}
+    took = rounds({name: (tool, 10 if name == "govcheck" else 1) for name, tool in work.items()},
+                  count)
+    compared(took, {name: f"relative difference {d:.0e}" for name, d in apart.items()})
 
 
-def compare_hessians(n: int, width: int, wanted: float = 1e-5) -> None:
+def compare_hessians(n: int, width: int, wanted: float = 1e-5, count: int = 5) -> None:
     """Largest eigenvalue of the Hessian: each tool at the loosest tolerance that is enough."""
     net, x = mlp(width, 10), batch(n)
     torch.manual_seed(SEED + 2)
     y = torch.randn(n, 10, dtype=x.dtype)
-    count = sum(p.numel() for p in net.parameters())
-    print(f"\nlambda_max of the Hessian to {wanted:.0e}, MLP with {count} parameters, n = {n}")
+    size = sum(p.numel() for p in net.parameters())
+    print(f"\nlambda_max of the Hessian to {wanted:.0e}, MLP with {size} parameters, n = {n}")
 
     def loss(outputs: Tensor, targets: Tensor) -> Tensor:
         return (outputs - targets).square().mean()
-
-    exact = hessian_extremes(Subject(net, x, y, loss), tolerance=1e-11, ends=("largest",))[0].value
 
     def mine(tolerance: float) -> float:
         fresh = Subject(net, x, y, loss)
         return hessian_extremes(fresh, tolerance=tolerance, ends=("largest",))[0].value
 
-    ours, note = loosest(mine, exact, wanted)
-    show("govcheck", ours, note=note)
+    tools = {"govcheck": mine}
     if have("curvlinops"):
         from curvlinops import HessianLinearOperator
         from scipy.sparse.linalg import eigsh
@@ -159,19 +172,21 @@ def compare_hessians(n: int, width: int, wanted: float = 1e-5) -> None:
                           return_eigenvectors=False)
             return float(found[0])
 
-        took, note = loosest(theirs, exact, wanted)
-        show("curvlinops with scipy's eigsh", took, ours, note)
+        tools["curvlinops with scipy's eigsh"] = theirs
+    exact = mine(1e-11)
+    enough = {name: loosest(tool, exact, wanted) for name, tool in tools.items()}
+    took = rounds({name: (lambda t=tool, e=enough[name][0]: t(e), 1)
+                   for name, tool in tools.items()}, count)
+    compared(took, {name: note for name, (_, note) in enough.items()})
 
 
 def loosest(tool: Callable[[float], float], exact: float, wanted: float) -> tuple[float, str]:
-    """CPU seconds at the loosest tolerance whose result is near enough, and a remark."""
-    tool(1e-1)
+    """The loosest tolerance whose result is near enough, and a remark."""
     for tolerance in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5):
-        took, value = seconds(lambda tolerance=tolerance: tool(tolerance), 2)
-        error = abs(value / exact - 1)
+        error = abs(tool(tolerance) / exact - 1)
         if error <= wanted:
             break
-    return took, f"tolerance {tolerance:.0e}, relative error {error:.0e}"
+    return tolerance, f"tolerance {tolerance:.0e}, relative error {error:.0e}"
 
 
 def alone(n: int, width: int, dtype: torch.dtype) -> None:
@@ -181,18 +196,18 @@ def alone(n: int, width: int, dtype: torch.dtype) -> None:
     start = time.process_time()
     found = grams(s, lambda name: False, Budget(2**34))
     took = time.process_time() - start
-    print(json.dumps({"seconds": took, "GiB": peak_gib(), "parameters": s.parameters,
+    print(json.dumps({"seconds": took, "GB": peak(), "parameters": s.parameters,
                       "trace": float(torch.trace(found.total.matrix))}))
 
 
-def peak_gib() -> float:
-    """Peak memory of this process."""
+def peak() -> float:
+    """Peak memory of this process, interpreter and libraries included."""
     status = Path("/proc/self/status")
     if status.exists():
         # what getrusage says begins with the memory of the process that started this one
         line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
-        return int(line.split()[1]) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        return int(line.split()[1]) * 1024 / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
 def large(n: int, width: int) -> None:
@@ -205,15 +220,27 @@ def large(n: int, width: int) -> None:
         ).stdout
         row = json.loads(out)
         item = 4 if dtype == "float32" else 8
-        whole = n * row["parameters"] * item / 2**30
-        show(f"govcheck, {dtype}", row["seconds"], note=f"peak {row['GiB']:.2f} GiB of the whole "
-             f"process; the Jacobian alone: {whole:.0f} GiB")
+        whole = n * row["parameters"] * item / 1e9
+        show(f"govcheck, {dtype}", row["seconds"], note=f"peak {row['GB']:.2f} GB, weights and "
+             f"interpreter included; the Jacobian alone: {whole:.0f} GB")
 
 
-def show(name: str, took: float, ours: float | None = None, note: str = "") -> None:
+def compared(took: dict[str, list[float]], notes: dict[str, str]) -> None:
+    """One line for each tool, the first being ours."""
+    ours = next(iter(took.values()))
+    for name, theirs in took.items():
+        ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
+        if theirs is ours:
+            show(name, statistics.median(theirs))
+        else:
+            show(name, statistics.median(theirs), ratios, notes[name])
+
+
+def show(name: str, took: float, ratios: list[float] | None = None, note: str = "") -> None:
     """One line."""
-    ratio = "" if ours is None else f"{took / ours:8.1f}x"
-    print(f"  {name:<36}{took:10.4f} s {ratio:>10}  {note}", flush=True)
+    ratio = "" if ratios is None else (
+        f"{statistics.median(ratios):.4g}x ({min(ratios):.4g} to {max(ratios):.4g})")
+    print(f"  {name:<34}{took:9.4f} s {ratio:>24}  {note}", flush=True)
 
 
 def have(module: str) -> bool:
