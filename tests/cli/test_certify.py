@@ -85,6 +85,49 @@ def test_an_open_proof_writes_nothing_and_says_what_would_close_it(
     assert "refutes nothing" in capsys.readouterr().out
 
 
+REPEATED = """govcheck: 1
+input: [4]
+layers:
+  - affine: {out: 6, bias: false}
+  - repeat: {times: 2, block: [{residual: [{affine: {out: 6, scale: 1/4}}, tanh]}]}
+  - affine: {out: 1}
+cost: half_square
+data: {sphere: {n: 2, seed: 0}}
+"""
+
+
+def test_from_what_train_wrote(tmp_path: Path, capsys: Any) -> None:
+    """The folder of a run, its newest checkpoint, and the same weights without the prefix."""
+    from safetensors.numpy import load_file, save_file
+
+    arch, run, cert = (str(tmp_path / name) for name in ("a.yaml", "run", "cert.json"))
+    Path(arch).write_text(REPEATED)
+    assert main(["train", arch, "--steps", "1500", "--step-size", "0.05", "-o", run]) == 0
+    newest = max(Path(run).glob("checkpoint-*.safetensors"))
+    tensors = {k.removeprefix("model."): t for k, t in load_file(newest).items()
+               if k.startswith("model.")}
+    assert "repeat.1.affine_2.weight" in tensors
+    plain = tmp_path / "plain.safetensors"
+    save_file(tensors, plain)
+    found = []
+    for where in (run, str(newest), str(plain)):
+        assert main(["certify", arch, "--from", where, "--steps", "0", "-o", cert]) == 0
+        found.append(json.loads(Path(cert).read_text())["parameters"])
+    assert found[0] == found[1] == found[2]
+    values = [float.fromhex(v) for v in found[0]["affine_2[1].weight"]["values"]]
+    assert values == tensors["repeat.1.affine_2.weight"].ravel().tolist()
+    capsys.readouterr()
+    plain.write_bytes(b"not tensors")
+    (tmp_path / "empty").mkdir()
+    del tensors["affine.weight"]
+    save_file({**tensors, "other": tensors["affine_3.weight"]}, tmp_path / "c.safetensors")
+    for where, words in ((str(plain), "cannot be read"), ("empty", "no checkpoint in this folder"),
+                         ("c.safetensors", "there is no array affine.weight")):
+        at = str(tmp_path / where)
+        assert main(["certify", arch, "--from", at, "-o", cert]) == 2
+        assert words in capsys.readouterr().err
+
+
 def test_from_a_checkpoint(small: Callable[..., str], tmp_path: Path, capsys: Any) -> None:
     cert, weights = tmp_path / "cert.json", tmp_path / "weights.npz"
     assert main(["certify", small(), "-o", str(cert)]) == 0

@@ -26,7 +26,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         dest="overrides", help="value of a declared symbol; may be repeated")
     parser.add_argument("--from", dest="start", metavar="WHERE", default="trained",
                         help="init: the initial weights; trained (default): where gradient "
-                        "descent from them first allows a proof; or a .npz file of weights")
+                        "descent from them first allows a proof; or weights: a .npz or "
+                        ".safetensors file, or the folder of a run of train")
     parser.add_argument("--steps", type=int, default=None, metavar="N",
                         help="training steps at most (default: the file's, or 100000)")
     parser.add_argument("--step-size", type=float, default=None, metavar="ETA",
@@ -51,6 +52,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Prove, check and write; or say what is missing."""
     from govcheck.certify import search
+    from govcheck.certify.checkpoint import checkpoint
     from govcheck_cli.main import NOT_HELD, OK
 
     _check(options)
@@ -58,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
         task, settings = _task(options, plugins.registry, {})
         start = None
         if options.start not in ("init", "trained"):
-            start = search.checkpoint(options.start, task)
+            start = checkpoint(options.start, task)
         steps = options.steps if options.steps is not None else settings.get("steps", 100_000)
         found = search.certify(
             task, start=start, steps=0 if options.start == "init" else steps,

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
-
-import numpy as np
 
 from govcheck.certify import checker
 from govcheck.certify.floats import Parameters
@@ -123,38 +120,3 @@ def _steady_step(
             summed = min(0.6 / bend, 1.2 / top)
             return summed * prover.task.denominator / prover.task.numerator
     return None
-
-
-MAX_CHECKPOINT: Final = 2**31
-
-
-def checkpoint(path: str, task: Task) -> Parameters:
-    """Parameters from a ``.npz`` file with one array for each ``node.parameter``.
-
-    Raises:
-        InputError: if the file is none, or an array is missing, has another shape or is not
-            finite.
-    """
-    try:
-        if Path(path).stat().st_size > MAX_CHECKPOINT:
-            raise ValueError(f"it has more than {MAX_CHECKPOINT} bytes")
-        with np.load(path, allow_pickle=False) as arrays:
-            found = {name: np.asarray(arrays[name], dtype=np.float64) for name in arrays.files}
-    except (OSError, ValueError, EOFError, TypeError) as error:
-        raise InputError(Problem("checkpoint", f"it cannot be read: {error}", path,
-                                 "numpy.savez writes such files")) from None
-    problems = []
-    for name, w in task.parameters.items():
-        if name not in found:
-            problems.append(Problem("checkpoint", f"there is no array {name}", path))
-        elif found[name].shape != w.shape:
-            problems.append(Problem(
-                "checkpoint", f"{name} has shape {found[name].shape}, not {w.shape}", path))
-        elif not np.isfinite(found[name]).all():
-            problems.append(Problem("checkpoint", f"{name} holds numbers that are not finite",
-                                    path))
-    problems += [Problem("checkpoint", f"the network has no parameter {name}", path)
-                 for name in found if name not in task.parameters]
-    if problems:
-        raise InputError(problems)
-    return found

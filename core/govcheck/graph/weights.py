@@ -54,6 +54,13 @@ class Placed:
     mark: Mark = NOWHERE
 
 
+def placed_name(path: str) -> tuple[str, str]:
+    """``repeat.3.affine.weight`` as the weights' names ``("affine[3]", "weight")``."""
+    *outer, node, parameter = path.split(".")
+    places = ",".join(outer[1::2])
+    return (f"{node}[{places}]" if places else node), parameter
+
+
 def placed_layers(
     body: Chain, shapes: Mapping[str, Shape], values: Mapping[Expr, arb]
 ) -> list[Placed]:

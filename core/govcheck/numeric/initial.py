@@ -11,15 +11,8 @@ from torch import Tensor
 
 from govcheck.analysis import Analysis
 from govcheck.errors import InputError, Problem
-from govcheck.graph.weights import Array, initial_weights, placed_layers
+from govcheck.graph.weights import Array, initial_weights, placed_layers, placed_name
 from govcheck.numeric.build import Network, build
-
-
-def placed_name(path: str) -> tuple[str, str]:
-    """``repeat.3.affine.weight`` as the weights' names ``("affine[3]", "weight")``."""
-    *outer, node, parameter = path.split(".")
-    places = ",".join(outer[1::2])
-    return (f"{node}[{places}]" if places else node), parameter
 
 
 def leaf_name(path: str) -> str:

@@ -12,11 +12,10 @@ from govcheck.analysis import Analysis
 from govcheck.bounds.answer import sense_of
 from govcheck.bounds.domain import AroundInit, Ball, Everything
 from govcheck.bounds.expr import Expr
-from govcheck.graph.weights import initial_weights, placed_layers
+from govcheck.graph.weights import initial_weights, placed_layers, placed_name
 from govcheck.numeric.attack import Inputs, Weights, attack
 from govcheck.numeric.build import build
 from govcheck.numeric.derivatives import Function
-from govcheck.numeric.initial import placed_name
 
 
 def extreme(

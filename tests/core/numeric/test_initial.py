@@ -9,10 +9,10 @@ import torch
 from govcheck.analysis import analyze
 from govcheck.bounds.evaluate import ball
 from govcheck.graph.blocks import Leaf, chain
-from govcheck.graph.weights import initial_weights, placed_layers
+from govcheck.graph.weights import initial_weights, placed_layers, placed_name
 from govcheck.loading import loads
 from govcheck.numeric.build import build, build_chain, values_in
-from govcheck.numeric.initial import initialised, placed_name, whole_batch
+from govcheck.numeric.initial import initialised, whole_batch
 
 torch.set_num_threads(1)
 
