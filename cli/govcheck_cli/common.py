@@ -46,6 +46,15 @@ def add_architecture(parser: argparse.ArgumentParser, *, data: bool = True) -> N
     )
 
 
+def add_mode(parser: argparse.ArgumentParser) -> None:
+    """The option ``--mode``."""
+    parser.add_argument(
+        "--mode", choices=(*MODES, "both"), default="tight",
+        help="how bounds are composed: tight (default), paper (as the paper prints them), "
+        "coarse, sums, or both: tight with paper beside it",
+    )
+
+
 def overrides(pairs: Iterable[str]) -> dict[str, str]:
     """Values by symbol name from ``NAME=VALUE``.
 

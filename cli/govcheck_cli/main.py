@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 from typing import Final
 
 import govcheck
@@ -27,9 +28,11 @@ INTERRUPTED: Final = 130
 
 COMMANDS: Final = {
     "analyze": "closed-form constants and a verdict for each theorem",
+    "report": "the analysis as one HTML, Markdown, LaTeX or JSON file",
     "explain": "the numbered derivation of one constant",
     "suggest": "the smallest edits under which a theorem applies",
     "compare": "several architectures side by side",
+    "import": "a PyTorch module as an architecture file, with its weights",
     "gram": "Gram matrices in the limit of infinite width, and their smallest eigenvalue",
     "measure": "the same quantities measured, beside the proven bounds",
     "train": "gradient descent on the file's data, with proven bounds beside the loss",
@@ -120,7 +123,9 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
             allow_abbrev=False,
         )
         if name == asked:
-            import_module(f"govcheck_cli.commands.{name}").arguments(command)
+            # a module cannot be named like a keyword
+            module = f"{name}_" if iskeyword(name) else name
+            import_module(f"govcheck_cli.commands.{module}").arguments(command)
     return parser
 
 

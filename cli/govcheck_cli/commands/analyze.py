@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from govcheck.errors import InputError, Problem
-from govcheck_cli import checks, common, output
-
-if TYPE_CHECKING:
-    from govcheck.analysis import Analysis
+from govcheck_cli import attack, checks, common, output
 
 EXIT = """\
 exit code 0: every theorem the file asks for applies by its corrected reading (or the file
@@ -23,21 +19,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXIT
     common.add_architecture(parser)
     common.add_json(parser)
-    parser.add_argument(
-        "--mode", choices=(*common.MODES, "both"), default="tight",
-        help="how bounds are composed: tight (default), paper (as the paper prints them), "
-        "coarse, sums, or both: tight with paper beside it",
-    )
-    parser.add_argument(
-        "--attack", action="store_true",
-        help="search the parameter set, at the data, for the largest values of what is bounded, "
-        "and print how far each bound is from them (measured)",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the searches (default 0)")
-    parser.add_argument(
-        "--seconds", type=float, default=10.0,
-        help="time for all searches; each is made once at least (default 10)",
-    )
+    common.add_mode(parser)
+    attack.arguments(parser)
     checks.arguments(parser)
     parser.set_defaults(run=run)
 
@@ -62,7 +45,7 @@ def _run(options: argparse.Namespace) -> int:
         others = {"paper": with_mode(result, "paper")} if both else {}
         report = document(result, others, plugins.registry.broken)
         budget = checks.read(options, arch, report, plugins.registry)
-        beyond = options.attack and _attack(result, options, report)
+        beyond = options.attack and attack.attack(result, options, report)
     kept = checks.finish(options, arch, report, budget)
     for line in result.warnings:
         output.warn(line)
@@ -79,25 +62,6 @@ def _run(options: argparse.Namespace) -> int:
     if options.strict_plugins and (plugins.trouble or result.warnings):
         return PLUGIN
     return OK if kept and report["guarantees"]["hold"] else NOT_HELD
-
-
-def _attack(result: Analysis, options: argparse.Namespace, report: dict[str, Any]) -> bool:
-    """Put what searches find into the report; whether anything is beyond its bound."""
-    if not 0 <= options.seconds < float("inf") or options.seed < 0:
-        raise InputError(Problem("bad-search", "--seconds and --seed take numbers from 0 on",
-                                 "--attack"))
-    from govcheck.numeric.tightness import tightness
-
-    found = []
-    for t in tightness(result, seed=options.seed, seconds=options.seconds):
-        output.note(f"searched {t.quantity}: {t.found:.6g} (bound {t.bound})")
-        found.append(t.as_json())
-    report["tightness"] = {"seed": options.seed, "rows": found}
-    beyond = [row for row in found if not row["holds"]]
-    for row in beyond:
-        output.warn(f"{row['quantity']} was measured as {row['measured']!r}, beyond its bound "
-                    f"{row['bound']}: the bound or the program is wrong")
-    return bool(beyond)
 
 
 def _table(part: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from typing import Final
 
 from govcheck.bounds.answer import Sense, Unknown, Value
 from govcheck.bounds.expr import ONE, ZERO, Expr, maximum, mul, sym
+from govcheck.bounds.letters import roman
 
 NormKind = str
 """``spectral``, ``frobenius``, ``max``, ``row_max``, or a kind that the layer itself defines."""
@@ -183,19 +184,18 @@ class AroundInit(Domain):
             f"chain0[{','.join(names)}]",
             f"Lipschitz constant of {names[0]} to {names[1]} at the given weights and scale 1, "
             "for any slopes in the sectors of the activations between",
-            latex=rf"\|J^{{0}}_{{\mathrm{{{names[0]}..{names[1]}}}}}\|_{{2}}",
+            latex=rf"\|J^{{0}}_{{{roman(f'{names[0]}..{names[1]}')}}}\|_{{2}}",
         )
         self._chains[s] = fact
         return s
 
     def _symbol(self, node: str, parameter: str, kind: str, sense: Sense) -> Expr:
         short = _SHORT.get(kind, kind)
-        roman = rf"\mathrm{{{short}}}".replace("_", r"\_")
-        below = r"\sigma" if kind == "sigma_min" else roman
+        below = r"\sigma" if kind == "sigma_min" else roman(short)
         s = sym(
             f"{parameter}0_{short}[{node}]",
             f"{NORM_TEXT.get(kind, kind)} of the given {parameter} of {node}",
-            latex=rf"\|{parameter[0].upper()}^{{0}}_{{\mathrm{{{node}}}}}\|_{{{below}}}",
+            latex=rf"\|{parameter[0].upper()}^{{0}}_{{{roman(node)}}}\|_{{{below}}}",
         )
         self._facts[s] = WeightFact(node, parameter, kind, sense)
         return s

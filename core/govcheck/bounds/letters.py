@@ -63,31 +63,35 @@ def quantity_latex(quantity: str, node: str = "") -> str:
     if not letter:
         letter, _, index = symbol_latex(quantity).partition("_{")
         index = index.removesuffix("}")
-    shown = letter + _below(p for p in (index, _roman(node)) if p)
+    shown = letter + _below(p for p in (index, roman(node)) if p)
     if not opening:
         return shown
     return rf"{shown}\left({symbol_latex(argument.removesuffix(')'))}\right)"
 
 
 def name_latex(name: str) -> str:
-    """LaTeX of the name of a shared part, such as ``J@tanh`` or ``beta``."""
+    """LaTeX of the name of a shared part, such as ``J@tanh``, ``beta`` or ``beta.2``."""
     quantity, _, node = name.partition("@")
+    plain, dot, copy = quantity.rpartition(".")
+    if dot and copy.isdigit():
+        return quantity_latex(plain, copy)
     return quantity_latex(quantity, node)
 
 
 def spelled_latex(name: str) -> str:
     """LaTeX of a name letter by letter, for names whose letters are taken."""
-    return _roman(name)
+    return roman(name)
 
 
 def state_latex(quantity: str, node: str, *, squared: bool = False) -> str:
     """LaTeX of a constant before a copy of a repeated block, or of its square."""
     letter, index = LETTERS.get(quantity, (symbol_latex(quantity), ""))
     inner = f"{letter}^{{2}}" if squared else letter
-    return rf"\widehat{{{inner}}}" + _below(p for p in (index, _roman(node)) if p)
+    return rf"\widehat{{{inner}}}" + _below(p for p in (index, roman(node)) if p)
 
 
-def _roman(text: str) -> str:
+def roman(text: str) -> str:
+    """A word in upright letters."""
     return rf"\mathrm{{{text}}}".replace("_", r"\_") if text else ""
 
 

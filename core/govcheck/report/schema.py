@@ -7,6 +7,7 @@ from typing import Any, Final, get_args
 from govcheck.bounds.answer import CauseKind
 from govcheck.bounds.loss import LOSS_MEANING
 from govcheck.report.document import FORMAT
+from govcheck.report.schema_more import optional_parts
 from govcheck.theorems.protocol import Mode, Reading, Status
 
 Schema = dict[str, Any]
@@ -72,6 +73,7 @@ def report_schema() -> Schema:
     schema["properties"]["budget"] = {
         **_budget(), "description": "only where the report was held against a budget"
     }
+    schema["properties"] |= optional_parts()
     return schema
 
 
