@@ -166,6 +166,7 @@ def _report(options: argparse.Namespace, found: Outcome, width: int | None) -> d
         "lipschitz": found.at.lipschitz,
         "inequalities": [x._asdict() for x in found.lines],
         "closing_output_scale": found.scale,
+        "closing_readout_step_scale": found.readout_step,
         "closing_width": {options.width: width} if options.width else None,
         "h_by_step": [[t, h] for t, h in found.history],
     }
@@ -195,8 +196,11 @@ def _show(report: dict[str, Any]) -> None:
     output.write(f"Open after {report['steps']} steps: h = {report['h']:.4g} and the theorem needs "
                  "h < (1 - delta)/2. This refutes nothing.")
     if report["closing_output_scale"] is not None:
-        output.write(f"From the weights at the start it would close with the output multiplied by "
+        output.write("From the weights at the start it would close with the output multiplied by "
                      f"{report['closing_output_scale']:.4g}.")
+    if report["closing_readout_step_scale"] is not None:
+        output.write("With the readout's weights taking steps "
+                     f"{report['closing_readout_step_scale']:.4g} times as long it would, too.")
     for symbol, value in (report["closing_width"] or {}).items():
         known = f"at {symbol} = {value}" if value else f"at no {symbol} up to 32768"
         output.write(f"From initial weights it would close {known}.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final, Literal
 
@@ -272,30 +272,6 @@ class Prover:
         while second_order(self.net, theta, run, radius, adjoints) * radius > 0.7 * room:
             radius /= 1.4
         return radius
-
-    def output_scale(self, theta: Parameters, most: float = 2.0**40) -> float | None:
-        """Least factor in front of the network at which a proof from theta would close.
-
-        Powers of 2 up to `most`, then bisection to two digits; None if none closes.
-        """
-        def closes(factor: float) -> bool:
-            other = [*self.task.operations, {
-                "op": "scale", "from": [len(self.task.operations)],
-                "factor": factor.hex(), "parameter": None,
-            }]
-            scaled = Prover(replace(self.task, operations=other), self.target)
-            return scaled.plan(theta, scaled.measure(theta), "steps", None) is not None
-
-        high = 1.0
-        while not closes(high):
-            high *= 2
-            if high > most:
-                return None
-        low = high / 2
-        while high / low > 1.02:
-            middle = math.sqrt(high * low)
-            low, high = (low, middle) if closes(middle) else (middle, high)
-        return high
 
     def certificate(
         self, theta: Parameters, plan: Plan, bits: int = 128, about: dict[str, Any] | None = None,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from govcheck.certify import checker
+from govcheck.certify import checker, closing
 from govcheck.certify.floats import Parameters
 from govcheck.certify.program import Task
 from govcheck.certify.prover import Aim, Measured, Prover, Shadow
@@ -26,6 +26,7 @@ class Outcome:
         steps: of gradient descent before the certificate.
         at: the last measurement.
         scale: factor of the output at which it would close from the start, if searched and found.
+        readout_step: factor of the steps of the readout's weights at which it would, likewise.
         history: steps and h at each measurement.
     """
 
@@ -35,6 +36,7 @@ class Outcome:
     steps: int
     at: Measured
     scale: float | None = None
+    readout_step: float | None = None
     history: list[tuple[int, float]] = field(default_factory=list)
 
 
@@ -103,8 +105,9 @@ def certify(
                 break
             bits *= 2
     assert at is not None
-    say("searching the output scale at which it would close")
-    return Outcome(None, tried[0], "", taken, at, prover.output_scale(theta), history)
+    say("searching the output scale and the readout step at which it would close")
+    return Outcome(None, tried[0], "", taken, at, closing.output_scale(prover, theta),
+                   closing.readout_step(prover, theta), history)
 
 
 def _steady_step(

@@ -14,6 +14,7 @@ import pytest
 
 import govcheck
 from govcheck.certify import checker
+from govcheck.certify.closing import stretched
 from govcheck.certify.program import Task, task
 from govcheck.certify.prover import Plan, Prover
 from govcheck.certify.search import certify
@@ -152,6 +153,40 @@ def test_a_given_step_is_the_one_certified(make_case: Callable[..., Any]) -> Non
     c = checker.certificate(outcome.file)
     assert c.written == (Fraction(0.05), Fraction(1, 2))
     _runs_as_promised(case.task, outcome.file, 50)
+
+
+def test_the_readout_step_that_closes(make_case: Callable[..., Any]) -> None:
+    """With that factor descent with two step sizes converges at the rate of the certificate."""
+    for seed in range(20):
+        case = make_case("one hidden layer", samples=2, seed=seed)
+        outcome = certify(case.task, steps=0)
+        if outcome.file is None:
+            break
+    factor = outcome.readout_step
+    assert factor is not None and factor > 1
+    prover, theta = Prover(case.task), case.task.parameters
+
+    def with_factor(m: float) -> tuple[Prover, Plan | None]:
+        operations, parameters = stretched(prover, theta, m)
+        other = Prover(replace(case.task, operations=operations, parameters=parameters))
+        return other, other.plan(parameters, other.measure(parameters), "steps", None)
+
+    assert with_factor(factor / 1.05)[1] is None
+    other, plan = with_factor(factor)
+    assert plan is not None
+    start, name = other.task.parameters, case.task.operations[-1]["weight"]
+    file, lines = other.certificate(start, plan)
+    assert all(x.holds for x in lines)
+    c = checker.certificate(file)
+    loss = prover.loss(prover.net.forward(theta))
+    for _ in range(50):
+        run = prover.net.forward(theta)
+        g = prover.net.gradient(theta, run, prover.residual(run))
+        theta = {k: w - float(c.step) * (factor if k == name else 1.0) * g[k]
+                 for k, w in theta.items()}
+        now = prover.loss(prover.net.forward(theta))
+        assert now**2 <= float(c.claims["rate"]) * loss**2 * (1 + 1e-9)
+        loss = now
 
 
 def test_open_proofs_say_what_is_missing(make_case: Callable[..., Any]) -> None:
