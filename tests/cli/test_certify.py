@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -126,6 +128,34 @@ def test_from_what_train_wrote(tmp_path: Path, capsys: Any) -> None:
         at = str(tmp_path / where)
         assert main(["certify", arch, "--from", at, "-o", cert]) == 2
         assert words in capsys.readouterr().err
+
+
+def test_the_checker_beside_the_certificate(
+    small: Callable[..., str], tmp_path: Path, capsys: Any
+) -> None:
+    """What is printed works as it stands, without this program or any package."""
+    cert = tmp_path / "cert.json"
+    assert main(["certify", small(), "-o", str(cert), "--with-checker"]) == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "cert.json", "cert.json.checker.py", "small.yaml"]
+    last = capsys.readouterr().out.splitlines()[-1]
+    command = last.removeprefix("Or with Python alone: ").split()
+    assert command[:2] == ["python", "-I"]
+
+    def alone() -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-S", *command[1:]], cwd="/", env={},
+                              capture_output=True, text=True, check=False)
+
+    assert main(["verify", str(cert)]) == 0
+    assert alone().stdout == capsys.readouterr().out
+    assert alone().returncode == 0
+    file = json.loads(cert.read_text())
+    file["step"] = (float.fromhex(file["step"]) * 1.5).hex()
+    cert.write_text(json.dumps(file))
+    assert main(["verify", str(cert)]) == 1
+    refused = alone()
+    assert refused.returncode == 1
+    assert refused.stdout == capsys.readouterr().out
 
 
 def test_from_a_checkpoint(small: Callable[..., str], tmp_path: Path, capsys: Any) -> None:

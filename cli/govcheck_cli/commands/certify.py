@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from govcheck_cli import common, output
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from govcheck.certify.program import Task
     from govcheck.certify.search import Outcome
 
@@ -42,6 +44,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         "step with all rounding enclosed")
     parser.add_argument("--bits", type=int, default=128,
                         help="precision of the checker (default 128)")
+    parser.add_argument("--with-checker", action="store_true",
+                        help="write the checker beside the certificate, as FILE.checker.py: one "
+                        "file that needs Python alone")
     parser.add_argument("--width", metavar="SYMBOL", default=None,
                         help="if it stays open, search the least value of this symbol at which "
                         "it closes from the initial weights")
@@ -71,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
         if found.file is None and options.width is not None:
             width = _width(options, plugins.registry)
     if found.file is not None:
-        _write(options.output, found.file)
+        _write(options.output, found.file, checker=options.with_checker)
     report = _report(options, found, width)
     if options.json:
         output.write_json(report)
@@ -132,21 +137,40 @@ def _width(options: argparse.Namespace, registry: Any, most: int = 2**15) -> int
     return high
 
 
-def _write(path: str, file: dict[str, Any]) -> None:
+def _write(path: str, file: dict[str, Any], *, checker: bool) -> None:
+    """The certificate and, if asked for, the checker beside it; each whole or not at all."""
     import json
     import os
     from pathlib import Path
 
     from govcheck.errors import InputError, Problem
 
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        partial.write_text(json.dumps(file, indent=None, separators=(",", ":")) + "\n")
-        partial.replace(target)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise InputError(Problem("not-written", str(error), path)) from None
+    texts = {Path(path): json.dumps(file, indent=None, separators=(",", ":")) + "\n"}
+    if checker:
+        texts[_checker(path)] = _checker_source()
+    for target, text in texts.items():
+        partial = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(target)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise InputError(Problem("not-written", str(error), str(target))) from None
+
+
+def _checker(path: str) -> Path:
+    """Where the checker of a certificate goes."""
+    from pathlib import Path
+
+    return Path(f"{path}.checker.py")
+
+
+def _checker_source() -> str:
+    from pathlib import Path
+
+    from govcheck.certify import checker
+
+    return Path(checker.__file__).read_text(encoding="utf-8")
 
 
 def _report(options: argparse.Namespace, found: Outcome, width: int | None) -> dict[str, Any]:
@@ -157,6 +181,7 @@ def _report(options: argparse.Namespace, found: Outcome, width: int | None) -> d
         "proven": closed,
         "statement": found.statement if closed else "",
         "file": options.output if closed else None,
+        "checker": str(_checker(options.output)) if closed and options.with_checker else None,
         "steps": found.steps,
         "tight_rate": tight_rate(found.file) if found.file is not None else None,
         "from_start": closed and (found.steps == 0 or options.shadow),
@@ -192,6 +217,9 @@ def _show(report: dict[str, Any]) -> None:
         place = place if report["steps"] else "at the start"
         output.write(f"The parameters are those {place}. "
                      f"Written to {report['file']}; check it with govcheck verify.")
+        if report["checker"]:
+            output.write("Or with Python alone: "
+                         f"python -I {report['checker']} {report['file']}")
         return
     output.write(f"Open after {report['steps']} steps: h = {report['h']:.4g} and the theorem needs "
                  "h < (1 - delta)/2. This refutes nothing.")
