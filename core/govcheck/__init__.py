@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from govcheck.interactive import train as train
     from govcheck.loading import load as load
     from govcheck.loading import loads as loads
+    from govcheck.numeric.importing import Imported as Imported
+    from govcheck.numeric.importing import from_torch as from_torch
+    from govcheck.numeric.importing import to_torch as to_torch
     from govcheck.plugin.registry import load_registry as load_registry
     from govcheck.report.document import document as document
     from govcheck.report.explanation import explain as explain
@@ -38,12 +41,14 @@ _PUBLIC: Final = {
     "Analysis": "govcheck.analysis",
     "Architecture": "govcheck.graph.architecture",
     "Bound": "govcheck.bounds.answer",
+    "Imported": "govcheck.numeric.importing",
     "InputError": "govcheck.errors",
     "Unknown": "govcheck.bounds.answer",
     "analyze": "govcheck.analysis",
     "attack": "govcheck.interactive",
     "document": "govcheck.report.document",
     "explain": "govcheck.report.explanation",
+    "from_torch": "govcheck.numeric.importing",
     "load": "govcheck.loading",
     "load_registry": "govcheck.plugin.registry",
     "loads": "govcheck.loading",
@@ -51,6 +56,7 @@ _PUBLIC: Final = {
     "plots": "govcheck.interactive",
     "spectra": "govcheck.interactive",
     "train": "govcheck.interactive",
+    "to_torch": "govcheck.numeric.importing",
     "with_mode": "govcheck.analysis",
 }
 __all__ = ["__version__", *_PUBLIC]

@@ -71,12 +71,12 @@ class ConvMap(nn.Module):
         padding: zeros at both ends, or ``same``.
         dilation: distance of taps.
         groups: number of groups of channels.
-        weight: ``plain``, ``weight_norm``, ``torch_weight_norm``, ``spectral`` or
-            ``operator``.
+        weight: ``plain``, ``weight_norm``, ``torch_weight_norm``, ``spectral``, ``operator``
+            or ``standardised``.
         bias: whether b exists.
         scale: s.
         eps: the constant below the root of ``weight_norm``.
-        factor: whether a trained number multiplies P.
+        factor: whether a trained number multiplies P, for ``standardised`` one for each row.
     """
 
     def __init__(
@@ -100,11 +100,14 @@ class ConvMap(nn.Module):
         taps = [kernel] * len(sizes)
         self.along = axes(taps, sizes, stride, padding, dilation)
         self.groups, self.kind, self.scale, self.eps = groups, weight, scale, eps
-        self.factor = nn.Parameter(torch.ones((), dtype=torch.float64)) if factor else None
-        if weight == "torch_weight_norm":
+        one_factor = factor and weight != "standardised"
+        self.factor = nn.Parameter(torch.ones((), dtype=torch.float64)) if one_factor else None
+        self.gain = None
+        if weight == "torch_weight_norm" or (factor and weight == "standardised"):
             self.gain = nn.Parameter(torch.ones(outputs, dtype=torch.float64))
         # 0 has no direction and no norm to divide by
-        first = torch.zeros if weight in ("plain", "weight_norm") else torch.ones
+        has_zero = weight in ("plain", "weight_norm", "standardised")
+        first = torch.zeros if has_zero else torch.ones
         self.weight = nn.Parameter(
             first(outputs, shape[0] // groups, *taps, dtype=torch.float64)
         )
@@ -117,7 +120,12 @@ class ConvMap(nn.Module):
         match self.kind:
             case "weight_norm":
                 rows = rows / torch.sqrt(self.eps + (rows * rows).sum(1, keepdim=True))
+            case "standardised":
+                rows = rows - rows.mean(1, keepdim=True)
+                rows = rows / torch.sqrt(self.eps + (rows * rows).sum(1, keepdim=True))
+                rows = rows if self.gain is None else self.gain.unsqueeze(1) * rows
             case "torch_weight_norm":
+                assert self.gain is not None
                 rows = (self.gain / torch.linalg.vector_norm(rows, dim=1)).unsqueeze(1) * rows
             case "spectral":
                 rows = rows / largest_singular_value(rows)

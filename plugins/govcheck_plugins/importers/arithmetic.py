@@ -60,7 +60,7 @@ class Times(Importer):
         if number is not None:
             return _times(number)
         if other.numel() == 1:
-            return (Claim("scale", {"trainable": True, "initial": exact(float(other))},
+            return (Claim("scale", {"trainable": True, "initial": exact(float(other.detach()))},
                           {"factor": other.reshape(())}),)
         one = _of_a_sample(other, len(call.shape))
         sizes = (1,) * (len(call.shape) - one.dim()) + tuple(one.shape)
@@ -74,7 +74,7 @@ class Times(Importer):
 
 def _channels(axis: str, scale: Any) -> Claim:
     settings: dict[str, object] = {} if axis == "first" else {"axis": axis}
-    first = float(scale[0])
+    first = float(scale.detach()[0])
     if first != 1 and bool((scale == first).all()):
         settings["initial"] = exact(first)
     return Claim("channel_scale", settings, {"scale": scale})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from govcheck.plugin import Call, Claim, Importer, UnclaimedError
 from govcheck_plugins.importers._shared import only, same, with_bias
+from govcheck_plugins.importers._standardised import standardised
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -102,8 +103,8 @@ class Conv(Importer):
             if call.dependent > 1:
                 raise UnclaimedError("its weight depends on the input")
             w = call.arg(1, "weight")
-            kernel, bias, settings, weights, notes = tuple(w.shape[2:]), call.arg(2, "bias"), {}, {
-                "weight": w}, ()
+            kernel, bias, notes = tuple(w.shape[2:]), call.arg(2, "bias"), ()
+            settings, weights = standardised(w) or ({}, {"weight": w})
             stride, padding = call.arg(3, "stride", 1), call.arg(4, "padding", 0)
             dilation, groups = call.arg(5, "dilation", 1), call.arg(6, "groups", 1)
         found: dict[str, object] = {"out": call.out[0], "kernel": same(kernel, "the kernel")}

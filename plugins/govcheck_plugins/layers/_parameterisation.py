@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from govcheck.bounds.answer import Unknown, Value, v_eigenvalue, v_max, v_mul, v_rss
+from govcheck.bounds.answer import Unknown, Value, v_best, v_eigenvalue, v_max, v_mul, v_rss
 from govcheck.bounds.expr import ONE, ZERO, Expr, maximum, minimum, mul, sqrt
 from govcheck.plugin import At, Parameter, same_dimension
 
@@ -241,6 +241,48 @@ class TorchWeightNorm(Parameterisation):
         return minimum(1, at.floor("gain", "abs_min") / longest)
 
 
+class Standardised(WeightNorm):
+    """Rows ``g u/sqrt(eps + |u|^2)``, ``u = w - mean(w)``; g trained if ``factor``, else 1.
+
+    A row of the standardised convolutions of Qiao et al. (2019) and Brock et al. (2021):
+    ``(w - mean)/sqrt(var + e)`` with n entries is this one times ``sqrt n``, eps = n e. With
+    ``q(u) = u/sqrt(eps + |u|^2)``, ``|q| < 1`` and ``|Dq| <= 1/sqrt(eps)``, and w -> u is an
+    orthogonal projection: with changes k of g and h of w, ``|DP[k, h]|_F <= |k| + |g| |h|/
+    sqrt(eps)`` and ``|D2P[(k, h), (k, h)]|_F <= 2 |k| |h|/sqrt(eps) + |g| (kappa/eps) |h|^2``.
+    """
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        weight = super().parameters()
+        return (Parameter("gain", (self.rows,), ONE), *weight) if self.factor else weight
+
+    def _largest(self, at: At) -> Value:
+        return at.norm("gain", "max") if self.factor else ONE
+
+    def norm(self, at: At) -> Value:
+        """``|P|_2 <= max|g| |Q|_2`` and ``|P|_2 <= |P|_F < |g|``."""
+        by_largest = v_mul(self._largest(at), super().norm(at))
+        if not self.factor:
+            return by_largest
+        return v_best([by_largest, at.norm("gain", "frobenius")], "upper")
+
+    def row(self, at: At) -> Value:
+        return v_mul(self._largest(at), super().row(at))
+
+    def derivative(self, at: At) -> Value:
+        own = v_mul(self._largest(at), super().derivative(at))
+        return v_rss(ONE, own) if self.factor else own
+
+    def curvature(self, at: At) -> Value:
+        own = v_mul(self._largest(at), KAPPA / self.eps)
+        if self.factor:
+            own = v_eigenvalue(ZERO, 1 / sqrt(self.eps), own)
+        return v_mul(own, at.spectral)
+
+    def regular(self, at: At) -> Expr:
+        """0: adding a number to a row of w changes nothing."""
+        return ZERO
+
+
 class Spectral(Parameterisation):
     """``a W/|W|_2`` with a trained if ``factor``, else 1.
 
@@ -298,4 +340,5 @@ KINDS: Final[dict[str, type[Parameterisation]]] = {
     "orthogonal": Orthogonal,
     "torch_weight_norm": TorchWeightNorm,
     "spectral": Spectral,
+    "standardised": Standardised,
 }

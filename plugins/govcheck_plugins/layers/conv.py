@@ -65,9 +65,10 @@ class Conv(Layer):
     kernels written as matrices, one row for each output channel: ``plain``, ``weight_norm``
     (rows ``w/sqrt(eps + |w|^2)``), ``torch_weight_norm`` (rows ``g v/|v|``), ``spectral``
     (``W/|W|_2``, what torch's spectral_norm converges to: *not* the norm of the
-    convolution, which is up to sqrt(taps) times larger) or ``operator`` (w over a proven
-    bound of the norm of the convolution, so that it is at most 1). ``factor`` multiplies
-    the last two by one trained number.
+    convolution, which is up to sqrt(taps) times larger), ``operator`` (w over a proven
+    bound of the norm of the convolution, so that it is at most 1) or ``standardised`` (rows
+    ``u/sqrt(eps + |u|^2)``, u = w minus its mean). ``factor`` multiplies spectral and operator
+    by one trained number, standardised by one for each row.
 
     T(w) X is the matrix w times the matrix U of patches, one column for each output pixel
     and sample. A pixel is in at most ``uses = ceil(kernel/stride)`` patches along each
@@ -86,7 +87,9 @@ class Conv(Layer):
     padding: Expr | Literal["same"] = ZERO
     dilation: int = 1
     groups: int = 1
-    weight: Literal["plain", "weight_norm", "torch_weight_norm", "spectral", "operator"] = "plain"
+    weight: Literal[
+        "plain", "weight_norm", "torch_weight_norm", "spectral", "operator", "standardised"
+    ] = "plain"
     bias: bool = True
     scale: Expr = ONE
     eps: Expr = ONE
@@ -96,8 +99,9 @@ class Conv(Layer):
         check_numbers(self.kernel, self.stride, self.padding, self.dilation, self.groups)
         if self.eps.is_number and self.eps.number <= 0:
             raise ValueError("eps must be positive")
-        if self.factor and self.weight not in ("spectral", "operator"):
-            raise ValueError(f"weight {self.weight} takes no factor; spectral and operator do")
+        if self.factor and self.weight not in ("spectral", "operator", "standardised"):
+            raise ValueError(
+                f"weight {self.weight} takes no factor; spectral, operator, standardised do")
 
     @classmethod
     def examples(cls) -> Sequence[Example]:
@@ -106,6 +110,7 @@ class Conv(Layer):
             cls(two, two, weight="operator", factor=True, scale=scale),
             cls(two, three, padding="same", groups=2, bias=False),
             cls(two, three, 2, ONE, weight="weight_norm", eps=num(1) / 4),
+            cls(two, two, weight="standardised", eps=num(1) / 4, scale=scale, factor=True),
         )
         return (*super().examples(), *(Example(layer, (2, 4)) for layer in layers))
 

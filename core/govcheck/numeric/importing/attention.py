@@ -56,17 +56,20 @@ class Attention:
         return Claim("multihead_attention", settings, self.weights)
 
 
-def attentions(traced: Traced, values: Values, wanted: bool) -> list[Attention]:
-    """All self-attentions of a graph that can be expressed; others are left as they are."""
+def attentions(
+    traced: Traced, values: Values, wanted: bool
+) -> tuple[list[Attention], dict[fx.Node, str]]:
+    """All self-attentions of a graph that can be expressed, and why others cannot."""
     found = []
+    reasons = {}
     for node in traced.graph.nodes if wanted else ():
-        core = _core(node)
+        core = _core(node, values)
         if core is not None:
             try:
                 found.append(_Matcher(traced, values).match(node, *core))
-            except UnclaimedError:
-                continue
-    return found
+            except UnclaimedError as error:
+                reasons[node] = f"it is no multihead_attention: {error}"
+    return found, reasons
 
 
 Core = tuple[fx.Node, fx.Node, fx.Node, frozenset[fx.Node], float | None]
@@ -82,23 +85,26 @@ def _called(node: Any, *names: str) -> bool:
     return (target if isinstance(target, str) else getattr(target, "__name__", "")) in names
 
 
-def _core(node: fx.Node) -> Core | None:
+def _core(node: fx.Node, values: Values) -> Core | None:
     if _called(node, "scaled_dot_product_attention"):
-        return _fused(node)
+        return _fused(node, values)
     if _called(node, "matmul", "bmm"):
         return _written_out(node)
     return None
 
 
-def _fused(node: fx.Node) -> Core | None:
+def _fused(node: fx.Node, values: Values) -> Core | None:
     names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale")
-    given = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
+    given: dict[str, Any] = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
+    for name, value in given.items():
+        if isinstance(value, fx.Node) and value not in values.dependent:
+            given[name] = values.of[value]
     if given.get("attn_mask") is not None or given.get("is_causal") or given.get("dropout_p"):
         return None
     q, k, v = given["query"], given["key"], given["value"]
     assert isinstance(q, fx.Node) and isinstance(k, fx.Node) and isinstance(v, fx.Node)
     scale = given.get("scale")
-    return q, k, v, frozenset({node}), None if scale is None else float(scale)  # type: ignore[arg-type]
+    return q, k, v, frozenset({node}), None if scale is None else float(scale)
 
 
 def _written_out(node: fx.Node) -> Core | None:

@@ -80,5 +80,6 @@ def _gradients(value: Tensor, parameters: Mapping[str, Tensor]) -> dict[str, Ten
     if not names or not value.requires_grad:
         return {n: torch.zeros_like(parameters[n]) for n in names}
     found = torch.autograd.grad(
-        value, [parameters[n] for n in names], allow_unused=True, materialize_grads=True)
+        value, [parameters[n] for n in names], allow_unused=True, materialize_grads=True,
+        retain_graph=True)
     return dict(zip(names, found, strict=True))

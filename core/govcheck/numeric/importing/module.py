@@ -68,7 +68,7 @@ class Imported:
         """
         from govcheck.numeric.importing.files import save_weights
 
-        save_weights(self.weights, [n for n in self.names], Path(path))
+        save_weights(self.weights, list(self.names), Path(path))
 
 
 def from_torch(
@@ -125,7 +125,8 @@ def from_torch(
     _symbols_are_used(names, shape[1:], found.blocks)
     arch = loads(text, registry=registry)
     state = found.state(arch)
-    trained = [n for n, _ in build(arch).named_parameters()]
+    network = build(arch)
+    trained = [n for n, _ in network.named_parameters()]
     made = _names(state, trained, own)
     weights = {k: t.detach().clone().contiguous() for k, t in state.items()}
     result = Imported(arch, text, weights, made, tuple(dict.fromkeys(found.notes)),
@@ -133,7 +134,7 @@ def from_torch(
     if not check:
         return result
     return Imported(arch, text, weights, made, result.notes, result.how,
-                    _checked(reader, arch, generator, seed))
+                    _checked(reader, arch, network, state, generator, seed))
 
 
 def to_torch(arch: Architecture, values: Mapping[str, str] | None = None) -> nn.Module:
@@ -199,7 +200,7 @@ def _state(chain: Chain, blocks: Sequence[Block], path: str) -> Iterator[tuple[s
             case Leaf(node, layer), Item() if block.operation.claim is not None:
                 claim = block.operation.claim
                 assert layer.name == claim.layer
-                for name, tensor in (claim.weights | claim.buffers).items():
+                for name, tensor in {**claim.weights, **claim.buffers}.items():
                     yield f"{path}{node}.{name}", tensor
             case Repeat(node, _, body), Fold():
                 for k, copied in enumerate(block.copies):
@@ -223,24 +224,23 @@ def _names(
     Raises:
         NotClaimedError: if a parameter is used twice or is frozen, or one is without a source.
     """
-    parameters = dict(module.named_parameters())
+    paths = {id(p): n for n, p in module.named_parameters()}
     problems = []
     made: dict[str, tuple[str, ...]] = {}
     owners: dict[str, list[str]] = {}
-    total = {n: torch.zeros_like(p) for n, p in parameters.items()}
+    total: dict[str, Tensor] = {}
     for name in trained:
-        counts = usage({name: state[name]}, parameters)
-        sources = [n for n, c in counts.items() if bool(c.any())]
-        for n in sources:
+        used = [(paths[id(p)], c) for p, c in usage(state[name])]
+        for n, count in used:
             owners.setdefault(n, []).append(name)
-            total[n] += counts[n]
-        made[name] = tuple(sources)
+            total[n] = total[n] + count if n in total else count
+        made[name] = tuple(n for n, _ in used)
     for n, count in total.items():
         if bool((count > 1).any()):
             problems.append(Unclaimed(
                 n, "tied weight", f"it is used by {' and '.join(owners[n])}; architecture files "
                 "have no tied weights, each layer has parameters of its own"))
-        elif owners.get(n) and not bool((count == 1).all()):
+        elif not bool((count == 1).all()):
             problems.append(Unclaimed(
                 n, "parameter", "only a part of it is used, and its gradient is 0 elsewhere"))
     if problems:
@@ -278,7 +278,8 @@ def _sizes(blocks: Sequence[Block]) -> Iterator[int]:
 
 
 def _checked(
-    reader: _Reader, arch: Architecture, generator: torch.Generator, seed: int
+    reader: _Reader, arch: Architecture, network: nn.Module, state: Mapping[str, Tensor],
+    generator: torch.Generator, seed: int,
 ) -> Check:
     """Compare at the module's weights and at weights nearby.
 
@@ -286,9 +287,8 @@ def _checked(
         InputError: if they differ.
     """
     module = reader.traced.module
-    network = build(arch)
     x = torch.randn(reader.x.shape, generator=generator, dtype=torch.float64)
-    found = [compare(module, network, reader.read().state(arch), x, seed)]
+    found = [compare(module, network, state, x, seed)]
     with torch.no_grad():
         for p in module.parameters():
             size = float(p.abs().mean()) or MOVE

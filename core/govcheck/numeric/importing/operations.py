@@ -77,6 +77,7 @@ class Claims:
         self.layers: dict[str, type[Layer]] = dict(registry.layers)
         self.modules: dict[str, Importer] = {}
         self.functions: dict[str, Importer] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
         for cls in registry.importers.values():
             importer = cls()
             self.modules |= dict.fromkeys(cls.modules, importer)
@@ -109,12 +110,14 @@ class Claims:
         Raises:
             UnclaimedError: if the layer does not take its settings or its input.
         """
-        head = f"govcheck: 1\ninput: {list(shape)}\nlayers:\n  - "
-        try:
-            alone = loads(head + step_text(claim.layer, claim.settings), registry=self.registry)
-        except InputError as error:
-            raise UnclaimedError(error.problems[0].message) from None
-        return tuple(int(d.number) for d in alone.output)
+        text = f"input: {list(shape)}\nlayers:\n  - {step_text(claim.layer, claim.settings)}"
+        if text not in self._shapes:
+            try:
+                alone = loads(f"govcheck: 1\n{text}", registry=self.registry)
+            except InputError as error:
+                raise UnclaimedError(error.problems[0].message) from None
+            self._shapes[text] = tuple(int(d.number) for d in alone.output)
+        return self._shapes[text]
 
     def is_leaf(self, module: nn.Module) -> bool:
         """Whether a module is claimed as a whole, with success or not."""
@@ -186,6 +189,7 @@ class _Reader:
         self.problems: list[Unclaimed] = []
         self.place: dict[fx.Node, int] = {}
         self.paths = _paths(traced)
+        self.reasons: dict[fx.Node, str] = {}
 
     def read(self) -> Operations:
         """All operations, or everything that is wrong."""
@@ -195,7 +199,8 @@ class _Reader:
             kind = type(result).__name__
             raise NotClaimedError([Unclaimed("", "output", f"it is a {kind}, not one tensor")])
         needed = self._needed(result)
-        found = attentions(self.traced, self.values, "multihead_attention" in self.claims.layers)
+        wanted = "multihead_attention" in self.claims.layers
+        found, self.reasons = attentions(self.traced, self.values, wanted)
         inner = {n for a in found for n in a.inside if n is not a.output}
         by_output = {a.output: a for a in found}
         for node in graph.nodes:
@@ -231,7 +236,7 @@ class _Reader:
             self.place[node] = self._attended(attention, path) if attention else self._claimed(
                 node, path)
         except UnclaimedError as error:
-            self._problem(node, str(error))
+            self._problem(node, self.reasons.get(node, str(error)))
             self.place[node] = INPUT
 
     def _problem(self, node: fx.Node, why: str) -> None:
@@ -305,9 +310,11 @@ class _Reader:
         return self.out.add(Operation(places, shape, self.paths.get(node, ""), join=join))
 
     def _call(self, node: fx.Node, sources: list[fx.Node], value: Tensor) -> Call:
+        def value_of(n: fx.Node) -> Any:
+            return DATA if n in self.values.dependent else self.values.of[n]
+
         def known(a: Any) -> Any:
-            return fx.node.map_arg(
-                a, lambda n: DATA if n in self.values.dependent else self.values.of[n])
+            return fx.node.map_arg(a, value_of)
 
         module = None
         name = _name(node)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -55,19 +55,18 @@ def untrained_or_computed(name: str, tensor: Tensor) -> None:
             "of the weight parametrisations of architecture files")
 
 
-def usage(weights: Mapping[str, Tensor], parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """How often each entry of each parameter occurs in the weights.
+def sources(tensor: Tensor) -> list[Tensor]:
+    """The parameters that a tensor is made of."""
+    if tensor.grad_fn is None:
+        return [tensor] if tensor.requires_grad else []
+    return [s.variable for s in steps(tensor) if hasattr(s, "variable")]
 
-    Args:
-        weights: made of entries of parameters.
-        parameters: of the module, by path.
-    """
+
+def usage(tensor: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """The parameters a tensor is made of, each with how often each entry of it occurs."""
+    found = sources(tensor)
+    if not found:
+        return []
     with torch.enable_grad():
-        total = sum((w.sum() for w in weights.values()), torch.zeros(()).double())
-    assert isinstance(total, Tensor)
-    names = list(parameters)
-    if not total.requires_grad:
-        return {n: torch.zeros_like(parameters[n]) for n in names}
-    counts = torch.autograd.grad(
-        total, [parameters[n] for n in names], allow_unused=True, materialize_grads=True)
-    return dict(zip(names, counts, strict=True))
+        counts = torch.autograd.grad(tensor.sum(), found, retain_graph=True)
+    return list(zip(found, counts, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Union
@@ -76,7 +77,7 @@ class _Structure:
             places.append(self.above[places[-1]])
         places.reverse()
         blocks: list[Block] = []
-        for before, after in zip(places, places[1:], strict=False):
+        for before, after in itertools.pairwise(places):
             if not self.steps[after].join:
                 blocks.append(Item(after, self.steps[after]))
             else:
