@@ -69,7 +69,7 @@ def pointer(*keys: str | int) -> str:
     return "".join("/" + str(k).replace("~", "~0").replace("/", "~1") for k in keys)
 
 
-def cell(answer: Json | None, at: str, room: int = 90) -> Cell:
+def cell(answer: Json | None, at: str, room: int = 40) -> Cell:
     """An answer as a table shows it.
 
     Args:

@@ -12,6 +12,8 @@ from govcheck.report.html.cells import SIGN, Cell, cell, pointer, shown
 from govcheck.report.html.mathml import mathml
 
 Json = dict[str, Any]
+NAMED: Final = 6
+BRIEF: Final = 60
 TRIVIAL: Final = (None, "0", "1")
 
 
@@ -84,8 +86,7 @@ class Reading:
                 continue
             seen.add(name)
             if name in self._done:
-                if name in uses:
-                    before.append(self._done[name])
+                before.append(self._done[name])
                 continue
             fresh.append(self._explained(name, given))
             queue += given["uses"]
@@ -154,9 +155,14 @@ def _step(quantity: str, k: int, step: Json) -> Json:
         return step
     at = pointer("derivations", quantity, k)
     value = Cell("value", step["value"], f"{at}/value") if step["value"] is not None else None
-    named = mathml(name_latex(step["quantity"]))
-    return {**step, "sign": SIGN[step["sense"]], "math": shown(step["latex"]), "shown": value,
-            "name": named}
+    latex = step["latex"] or ""
+    brief = 0 < len(latex) <= BRIEF and step["text"] != step["value"]
+    block = len(latex) > BRIEF
+    return {
+        **step, "name": mathml(name_latex(step["quantity"])), "sign": SIGN[step["sense"]],
+        "shown": value, "brief": brief, "block": block,
+        "math": mathml(latex, display=block) if latex else None,
+    }
 
 
 def recurrences(doc: Json, mode: str) -> list[Json]:
@@ -173,5 +179,7 @@ def recurrences(doc: Json, mode: str) -> list[Json]:
             }
             for s in r["states"]
         ]
-        found.append({"times": mathml(r["times"]["latex"]), "states": states})
+        names = [mathml(s["name_latex"]) for s in r["states"][:NAMED]]
+        found.append({"times": mathml(r["times"]["latex"]), "states": states,
+                      "names": names, "more": len(states) - len(names)})
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from govcheck.report.graph_svg import graph_svg
 from govcheck.report.html.cells import NORMS, SIGN, cell, number, pointer, shown
@@ -21,6 +21,13 @@ STATUS_LOOK: Final = {
     "refuted": "bad", "unknown": "open",
 }
 WORDS: Final = {"applies": "applies", "fails": "does not apply", "undecided": "undecided"}
+SIGNS: Final = {
+    "q@b": "q_{b}",
+    "x[k]": r"\widehat{x}^{(k)}",
+    "h[n](r1, ..., rk)": r"h_{n}\left(r_{1}, \dots, r_{k}\right)",
+}
+"""What formulas show for what the document's notation explains in plain text."""
+
 NORM_NAMES: Final = (
     ("frobenius", r"\|X\|_{F}", "Frobenius norm of the data"),
     ("spectral", r"\|X\|_{2}", "operator norm of the data, features \u00d7 samples"),
@@ -61,6 +68,7 @@ def page(doc: Json) -> Json:
         "data": _data(doc),
         "measured": _measured(doc),
         "plots": _plots(doc),
+        "notation": [_notation(n) for n in doc["notation"]],
         "symbols": [_symbol(s, i) for i, s in enumerate(doc["symbols"])],
     }
 
@@ -147,13 +155,16 @@ def _layers(doc: Json, mode: str) -> Json:
             if a is not None and a["unknown"] is not None:
                 lost.setdefault(a["unknown"]["reason"], []).append(f"{q} of {r['node']}")
         table.append({
-            "node": r["node"], "layer": r["layer"], "where": r["where"],
+            "node": r["node"], "layer": r["layer"],
+            "where": ":".join(r["where"].rsplit(":", 2)[-2:]),
             "input": " \u00d7 ".join(r["input"]),
             "cells": [cell(answers.get(q), pointer("layers", i, "bounds", mode, q)) for q in kept],
         })
     signs = {q: SIGN[rows[0]["bounds"][mode][q]["sense"]] for q in kept} if rows else {}
     names = {q: quantity_name({"quantity": q, "name_latex": _name(doc, q)}) for q in kept}
-    return {"columns": [(q, names[q], signs[q]) for q in kept], "rows": table, "lost": lost}
+    wordy = any(c.kind == "formula" and c.math is None for r in table for c in r["cells"])
+    return {"columns": [(q, names[q], signs[q]) for q in kept], "rows": table, "lost": lost,
+            "wordy": wordy}
 
 
 def _name(doc: Json, quantity: str) -> str:
@@ -196,8 +207,8 @@ def _verdict(doc: Json, v: Json, i: int, reading: Reading) -> Json:
     conclusions = []
     for j, c in enumerate(v["conclusions"]):
         at = pointer("theorems", i, "conclusions", j)
-        above = c["text"] is not None and c["text"] in (known.get(c["name"]), c["value"])
-        math = None if above or c["unknown"] else shown(c["latex"])
+        above = c["text"] is not None and c["text"] == known.get(c["name"])
+        math = None if above or c["text"] == c["value"] else shown(c["latex"])
         fresh, before = reading.introduce(c["uses"]) if math else ([], [])
         conclusions.append({
             "name": quantity_name(c), "key": c["name"], "sign": SIGN[c["sense"]],
@@ -293,6 +304,15 @@ def _plots(doc: Json) -> list[Json]:
     from govcheck.report.plots import svg
 
     return [{"title": p["title"], "alt": p["alt"], "svg": Markup(svg(p))} for p in plots]
+
+
+def _notation(sentence: str) -> Markup:
+    """A sentence on notation, with what it explains as formulas show it."""
+    head, colon, rest = sentence.partition(": ")
+    sign = SIGNS.get(head)
+    if sign is None or not colon:
+        return escape(sentence)
+    return Markup("{}: {}").format(mathml(sign), rest)
 
 
 def _symbol(s: Json, i: int) -> Json:
