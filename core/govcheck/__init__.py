@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from govcheck.numeric.importing import Imported as Imported
     from govcheck.numeric.importing import from_torch as from_torch
     from govcheck.numeric.importing import to_torch as to_torch
+    from govcheck.numeric.watch import watch as watch
     from govcheck.plugin.registry import load_registry as load_registry
     from govcheck.report.document import document as document
     from govcheck.report.explanation import explain as explain
@@ -57,6 +58,7 @@ _PUBLIC: Final = {
     "spectra": "govcheck.interactive",
     "train": "govcheck.interactive",
     "to_torch": "govcheck.numeric.importing",
+    "watch": "govcheck.numeric.watch",
     "with_mode": "govcheck.analysis",
 }
 __all__ = ["__version__", *_PUBLIC]
