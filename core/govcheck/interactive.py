@@ -10,11 +10,12 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 from govcheck.analysis import Analysis
+from govcheck.errors import InputError, Problem
 from govcheck.report.notebook import Bar, Drawing, Drawings
 from govcheck.report.plot_data import plots_of
 
@@ -96,7 +97,6 @@ def spectra(
     Raises:
         InputError: without data, or for a place that does not exist or does not fit.
     """
-    from govcheck.errors import InputError
     from govcheck.numeric.measure.record import Budget, available_memory
     from govcheck.numeric.measure.spectra import layer_spectrum
     from govcheck.numeric.measure.spectra_place import names
@@ -174,10 +174,11 @@ def train(
     Raises:
         InputError: if there is nothing to train, or settings make no sense.
     """
-    from govcheck.numeric.train import Saving, read_settings
+    from govcheck.numeric.train import Saving, Settings, read_settings
     from govcheck.numeric.train import train as run
     from govcheck.numeric.train.files import RESULTS, load_checkpoint, read_results
 
+    _known(settings, [f.name for f in fields(Settings)])
     chosen = read_settings(analysis.architecture, settings)
     with _folder(directory) as folder, _shown(progress) as tell, _interrupt() as asked:
         outcome = run(
@@ -247,6 +248,18 @@ def plots(*things: Drawable, seed: int = 0) -> Drawings:
                    {"measurement": {"spectra": rows}})
         found += [Drawing(p) for p in plots_of(doc)]
     return found
+
+
+def _known(settings: Mapping[str, Any], names: Sequence[str]) -> None:
+    from govcheck.spec.names import shown, suggest
+
+    problems = [
+        Problem("bad-option", f"there is no setting {shown(name)}", "train",
+                suggest(name, names, "settings"))
+        for name in settings if name not in names
+    ]
+    if problems:
+        raise InputError(problems)
 
 
 def _registry(registry: Registry | None) -> Registry:

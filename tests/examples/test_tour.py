@@ -36,7 +36,7 @@ def run(book):
             patch.setenv(name, folder)
         manager = AsyncKernelManager(transport="ipc", ip=f"{folder}/s", kernel_name="python3")
         client = NotebookClient(nbformat.from_dict(book), km=manager, timeout=300,
-                                record_timing=False,
+                                record_timing=False, coalesce_streams=True,
                                 resources={"metadata": {"path": str(FOLDER)}})
         found = client.execute()
     return found | {"metadata": book.metadata}

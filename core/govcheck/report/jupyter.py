@@ -192,11 +192,9 @@ def _mark(holds: bool, status: str) -> str:
 
 
 def _closed(b: Bound, numbers: Numbers) -> str:
-    from govcheck.report.formulas import Notation
-
     if isinstance(b.value, Unknown):
         return f"unknown: {b.value.reason}"
-    shown = str(Notation([b.value]).formula(b.value)["text"])
+    shown = text(b.value.args[0] if b.value.op == "let" else b.value)
     value = numbers.of(b.value, b.sense).text
     return shown if value in (None, shown) else f"{shown} {SIGN[b.sense]} {value}"
 
@@ -278,7 +276,7 @@ def result_html(r: Result) -> str:
     parts.append(table(
         ("quantity", "proven", "measured", "times apart", "meaning"),
         [(row.quantity, "none: " + row.text if row.bound is None else
-          f"{SIGN[row.sense]} {row.text}", measured_text(row.measured),
+          f"{SIGN[row.sense]}\u00a0{row.text}", measured_text(row.measured),
           "" if row.ratio is None else short(row.ratio), row.meaning) for row in r.rows]))
     compared = {id(row.measured) for row in r.rows}
     rest = [m for m in r.measured if id(m) not in compared]
@@ -293,8 +291,9 @@ def result_html(r: Result) -> str:
 
 def measured_text(m: Measurement) -> str:
     """The value with its error."""
-    side = {"both": "±", "at least": "(or more) ±", "at most": "(or less) ±"}[m.side]
-    return f"{m.value:.6g} {side} {m.error:.0e}" + (" estimate" if m.label == "estimate" else "")
+    side = "" if m.side == "both" else f"{m.side} "
+    error = f" ± {m.error:.0e}" if m.error else ""
+    return f"{side}{m.value:.6g}{error}" + (", estimate" if m.label == "estimate" else "")
 
 
 def measurement_html(m: Measurement) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -77,8 +78,6 @@ def log_ticks(axes: Axes, which: Literal["x", "y"]) -> None:
 
 
 def _log10(value: float) -> float:
-    import math
-
     return math.log10(value) if value > 0 else 0.0
 
 
@@ -89,7 +88,7 @@ def power(value: float) -> str:
     """A tick: 0.01, 5, 1000, 10⁻⁴, 2·10⁶."""
     if value <= 0:
         return "0"
-    exponent = round(_log10(value) - 0.15)
+    exponent = math.floor(_log10(value) + 1e-9)
     mantissa = value / 10.0**exponent
     if -3 <= exponent <= 3:
         return f"{value:.6g}"
