@@ -77,6 +77,11 @@ def run(options: argparse.Namespace) -> int:
 
         raise InputError(Problem("bad-option", "it goes with --summary",
                                  "--into" if options.into else "--archive", "add --summary"))
+    if options.data_root is not None and not options.data_root.is_dir():
+        from govcheck.errors import InputError, Problem
+
+        raise InputError(Problem("data-root", f"there is no folder {options.data_root}",
+                                 "--data-root", "see docs/reproduce.md for what it may hold"))
     with common.plugins() as plugins:
         registry = plugins.registry
         settings = Settings(options.output, options.quick, options.seed, options.data_root)

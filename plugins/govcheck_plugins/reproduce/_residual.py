@@ -34,6 +34,8 @@ NAMES: Final[dict[Design, str]] = {
 SOME: Final = 4096
 EPOCH: Final = 391
 """Steps of an epoch of CIFAR with batches of 128."""
+STAGES: Final = 8
+"""Channels of the last stage over those of the first."""
 CELLS: Final = {10: (1, 1), 100: (2, 3)}
 CHOICES: Final = (
     "Original: the pre-activation ResNet of the repository the paper names; modified: its three "
@@ -99,7 +101,9 @@ class Runs:
         else:
             self.data = patches(context.size(1024, 4096), context.seed_of("patches"),
                                 cells=CELLS[classes])
-        self.size: Size = Size() if self.published else Size(8, (1, 1, 1, 1))
+        # the residual classifier needs as many features as labels
+        width = max(8, -(-self.data.classes // STAGES))
+        self.size: Size = Size() if self.published else Size(width, (1, 1, 1, 1))
         self.trials = context.size(6, 10)
         self.steps = None if self.published else context.size(16, 64)
         self.early = EPOCH if self.published else context.size(16, 32)

@@ -88,8 +88,7 @@ def run_trials(
                        whole_at=whole_at)
         found: dict[str, Array] = dict(result.losses.items())
         for kind, times in result.spectra.items():
-            most = max(map(len, times.values()))
-            for k in range(most):
+            for k in range(max(map(len, times.values()), default=0)):
                 layer = [values[k] for values in times.values() if len(values) > k]
                 found[f"{kind}/{k}"] = np.stack([v.values for v in layer])
                 found[f"error/{k}"] = np.array([v.error for v in layer])
