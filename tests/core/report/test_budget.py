@@ -193,10 +193,14 @@ def test_what_has_no_number_is_not_kept(small, registry, lines):
     assert line["reason"] == "no data is loaded"
 
 
-def test_constants_of_a_mode_without_guarantee_keep_nothing(small, lines):
+def test_constants_of_a_mode_without_guarantee_keep_nothing(small, lines, registry):
     paper = document(govcheck.with_mode(small[1], "paper"))
     (line,) = lines("bounds: {beta: {at_most: 1e300}}\n", paper)
     assert line["found"] is not None and line["reason"].endswith("are not guaranteed")
+    text = f"theorems: {{{APPLIES}: {{conclusions: {{beta: {{at_most: 1e300}}}}}}}}\n"
+    for mode, kept in [("paper", False), ("sums", False), ("coarse", True)]:
+        about = document(govcheck.analyze(small[0], mode, registry=registry))
+        assert lines(text, about)[1]["holds"] is kept
 
 
 def test_data_and_layers(doc, lines):
