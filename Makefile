@@ -5,7 +5,7 @@ STAMP := .venv/installed
 # one thread each: the arrays are small, and several processes may run side by side
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-all bench lint clean
+.PHONY: demo test test-all bench reproduce-table lint clean
 
 demo: $(STAMP)
 	$(BIN)/govcheck analyze examples/weight_normalised_resnet.yaml
@@ -22,6 +22,10 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+reproduce-table: $(STAMP)
+	$(BIN)/govcheck reproduce --quick all -o reports
+	$(BIN)/govcheck reproduce --summary -o reports --archive docs/reports --into README.md
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -129,7 +129,7 @@ def _list(options: argparse.Namespace, registry: Registry, settings: Settings) -
         row = [f["key"], f["computes"], duration(f["quick_seconds"]), duration(f["full_seconds"])]
         table.add_row(*map(str, row), *([f["verdict"] or ""] if shown else []))
     page.console.print(table)
-    page.item("times are rough, on two cores; --quick takes the small sizes")
+    page.item("times are rough, of one core; --quick takes the small sizes")
     output.write(page.text())
     return 0
 

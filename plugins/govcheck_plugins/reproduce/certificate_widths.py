@@ -59,7 +59,7 @@ class CertificateWidths(Reproduction):
     name: ClassVar[str] = "certificate-widths"
     title: ClassVar[str] = "Widths at which certificates close"
     reference: ClassVar[Ref] = Ref("govcheck theory", "certificates, table of section 5")
-    quick_seconds: ClassVar[float] = 15
+    quick_seconds: ClassVar[float] = 5
     full_seconds: ClassVar[float] = 900
 
     def run(self, context: Context) -> Outcome:

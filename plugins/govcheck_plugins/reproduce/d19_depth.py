@@ -35,8 +35,8 @@ class Depth(Reproduction):
     name: ClassVar[str] = "d19-depth"
     title: ClassVar[str] = "What depth costs"
     reference: ClassVar[Ref] = Ref("D", "eq (4), eq (5), Theorem 6.1")
-    quick_seconds: ClassVar[float] = 10
-    full_seconds: ClassVar[float] = 60
+    quick_seconds: ClassVar[float] = 5
+    full_seconds: ClassVar[float] = 8
     errata: ClassVar[Sequence[Erratum]] = records("D-9", "D-10")
 
     def run(self, context: Context) -> Outcome:

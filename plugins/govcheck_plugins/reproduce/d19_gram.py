@@ -66,8 +66,8 @@ class Gram(Reproduction):
     name: ClassVar[str] = "d19-gram"
     title: ClassVar[str] = "Limiting Gram matrices"
     reference: ClassVar[Ref] = Ref("D", "Definitions 5.1, 6.1, 7.1")
-    quick_seconds: ClassVar[float] = 15
-    full_seconds: ClassVar[float] = 120
+    quick_seconds: ClassVar[float] = 3
+    full_seconds: ClassVar[float] = 30
     errata: ClassVar[Sequence[Erratum]] = records("D-1", "D-2", "D-3", "D-4", "D-13", "D-14")
 
     def run(self, context: Context) -> Outcome:

@@ -34,7 +34,7 @@ class Rate(Reproduction):
     name: ClassVar[str] = "d19-rate"
     title: ClassVar[str] = "Convergence rate at feasible widths"
     reference: ClassVar[Ref] = Ref("D", "Theorems 5.1, 6.1; [N] Theorem 1.2")
-    quick_seconds: ClassVar[float] = 15
+    quick_seconds: ClassVar[float] = 6
     full_seconds: ClassVar[float] = 150
     errata: ClassVar[Sequence[Erratum]] = records("N-3", "D-8")
 

@@ -57,8 +57,8 @@ class Width(Reproduction):
     name: ClassVar[str] = "d19-width"
     title: ClassVar[str] = "Explicit widths"
     reference: ClassVar[Ref] = Ref("D", "Theorems 5.1, 6.1")
-    quick_seconds: ClassVar[float] = 10
-    full_seconds: ClassVar[float] = 20
+    quick_seconds: ClassVar[float] = 6
+    full_seconds: ClassVar[float] = 9
     errata: ClassVar[Sequence[Erratum]] = records("D-9", "D-11")
 
     def run(self, context: Context) -> Outcome:

@@ -32,7 +32,7 @@ class Figure1(Reproduction):
     name: ClassVar[str] = "m22-fig1"
     title: ClassVar[str] = "Id + A has higher singular values than A"
     reference: ClassVar[Ref] = macdonald("Fig 1")
-    quick_seconds: ClassVar[float] = 3
+    quick_seconds: ClassVar[float] = 2
     full_seconds: ClassVar[float] = 60
     errata: ClassVar[Sequence[Erratum]] = (VARIANCE,)
 

@@ -36,8 +36,8 @@ class Figure2(Reproduction):
     name: ClassVar[str] = "m22-fig2"
     title: ClassVar[str] = "Skip connections raise the singular values of layers"
     reference: ClassVar[Ref] = macdonald("Fig 2")
-    quick_seconds: ClassVar[float] = 30
-    full_seconds: ClassVar[float] = 800
+    quick_seconds: ClassVar[float] = 20
+    full_seconds: ClassVar[float] = 530
     errata: ClassVar[Sequence[Erratum]] = (POOL,)
 
     def inputs(self, context: Context) -> str:

@@ -24,8 +24,8 @@ class Figure3(Reproduction):
     name: ClassVar[str] = "m22-fig3"
     title: ClassVar[str] = "Skip connections speed up training"
     reference: ClassVar[Ref] = macdonald("Fig 3")
-    quick_seconds: ClassVar[float] = 20
-    full_seconds: ClassVar[float] = 200
+    quick_seconds: ClassVar[float] = 18
+    full_seconds: ClassVar[float] = 140
 
     def inputs(self, context: Context) -> str:
         return _small.inputs(context)

@@ -36,8 +36,8 @@ class Proposition45(Reproduction):
     name: ClassVar[str] = "m22-prop45"
     title: ClassVar[str] = "Regularity of the network from its layers"
     reference: ClassVar[Ref] = macdonald("Prop 4.5")
-    quick_seconds: ClassVar[float] = 5
-    full_seconds: ClassVar[float] = 30
+    quick_seconds: ClassVar[float] = 7
+    full_seconds: ClassVar[float] = 10
     errata: ClassVar[Sequence[Erratum]] = records("E2", "E3")
 
     def run(self, context: Context) -> Outcome:

@@ -27,7 +27,7 @@ class Theorem22(Reproduction):
     title: ClassVar[str] = "Polyak-Lojasiewicz inequality of the loss"
     reference: ClassVar[Ref] = macdonald("Thm 2.2")
     quick_seconds: ClassVar[float] = 2
-    full_seconds: ClassVar[float] = 15
+    full_seconds: ClassVar[float] = 4
     errata: ClassVar[Sequence[Erratum]] = records("E1", "E9")
 
     def run(self, context: Context) -> Outcome:

@@ -41,8 +41,8 @@ class Theorem44(Reproduction):
     name: ClassVar[str] = "m22-thm44"
     title: ClassVar[str] = "Smoothness of weight-normalised networks"
     reference: ClassVar[Ref] = macdonald("Thm 4.4")
-    quick_seconds: ClassVar[float] = 15
-    full_seconds: ClassVar[float] = 60
+    quick_seconds: ClassVar[float] = 10
+    full_seconds: ClassVar[float] = 35
     errata: ClassVar[Sequence[Erratum]] = records("E4", "E5", "E6", "E8", "E10")
 
     def run(self, context: Context) -> Outcome:

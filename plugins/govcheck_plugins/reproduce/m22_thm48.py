@@ -44,7 +44,7 @@ class Theorem48(Reproduction):
     name: ClassVar[str] = "m22-thm48"
     title: ClassVar[str] = "Convergence from any initialisation"
     reference: ClassVar[Ref] = macdonald("Thm 4.8")
-    quick_seconds: ClassVar[float] = 15
+    quick_seconds: ClassVar[float] = 11
     full_seconds: ClassVar[float] = 200
     errata: ClassVar[Sequence[Erratum]] = records("E1", "E7")
 

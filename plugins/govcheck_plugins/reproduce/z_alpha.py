@@ -20,7 +20,7 @@ class Alpha(Reproduction):
     name: ClassVar[str] = "z-alpha"
     title: ClassVar[str] = "Movement of trained residual factors"
     reference: ClassVar[Ref] = Ref("Z", "Lemmas 2, 3, 4")
-    quick_seconds: ClassVar[float] = 10
+    quick_seconds: ClassVar[float] = 4
     full_seconds: ClassVar[float] = 120
     errata: ClassVar[Sequence[Erratum]] = records("R-1", "R-4")
 

@@ -36,8 +36,8 @@ class NfTheorem1(Reproduction):
     name: ClassVar[str] = "z-thm1"
     title: ClassVar[str] = "Convergence of normalisation-free residual networks"
     reference: ClassVar[Ref] = Ref("Z", "Theorem 1")
-    quick_seconds: ClassVar[float] = 10
-    full_seconds: ClassVar[float] = 90
+    quick_seconds: ClassVar[float] = 4
+    full_seconds: ClassVar[float] = 40
     errata: ClassVar[Sequence[Erratum]] = records(
         "R-2", "R-3", "R-5", "R-6", "R-7", "R-8", "R-11", "R-16")
 

@@ -18,8 +18,8 @@ class NfTheorem2(Reproduction):
     name: ClassVar[str] = "z-thm2"
     title: ClassVar[str] = "No vanishing gradient"
     reference: ClassVar[Ref] = Ref("Z", "Theorem 2")
-    quick_seconds: ClassVar[float] = 10
-    full_seconds: ClassVar[float] = 90
+    quick_seconds: ClassVar[float] = 3
+    full_seconds: ClassVar[float] = 7
     errata: ClassVar[Sequence[Erratum]] = records("R-12")
 
     def run(self, context: Context) -> Outcome:

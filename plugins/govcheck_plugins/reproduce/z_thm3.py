@@ -32,8 +32,8 @@ class NfTheorem3(Reproduction):
     name: ClassVar[str] = "z-thm3"
     title: ClassVar[str] = "Exploding gradient of standard initialisation"
     reference: ClassVar[Ref] = Ref("Z", "Theorem 3")
-    quick_seconds: ClassVar[float] = 10
-    full_seconds: ClassVar[float] = 60
+    quick_seconds: ClassVar[float] = 4
+    full_seconds: ClassVar[float] = 6
     errata: ClassVar[Sequence[Erratum]] = records("R-13")
 
     def run(self, context: Context) -> Outcome:
