@@ -174,6 +174,7 @@ def _chains(m: Mapping[str, Any]) -> list[Json]:
 def _modes(doc: Mapping[str, Any]) -> list[Json]:
     """Bounds under several modes, side by side."""
     modes = [m["name"] for m in doc.get("modes", ())]
+    proven = {m["name"]: m["guaranteed"] for m in doc.get("modes", ())}
     if len(modes) < 2:
         return []
     rows = [q for part in ("network", "loss") for q in doc["bounds"][part] if not q["auxiliary"]]
@@ -185,12 +186,13 @@ def _modes(doc: Mapping[str, Any]) -> list[Json]:
         points = [(float(_value(q, mode)), i) for i, q in enumerate(kept)
                   if positive(_value(q, mode))]
         if points:
-            drawn.append(series(mode, "group", [p[0] for p in points], [p[1] for p in points]))
+            label = mode if proven.get(mode, True) else f"{mode} (not guaranteed)"
+            drawn.append(series(label, "group", [p[0] for p in points], [p[1] for p in points]))
     names = [f"{q['quantity']} {'≤' if q['sense'] == 'upper' else '≥'}" for q in kept]
     told = listed(f"{q['quantity']} " + ", ".join(
         f"{m} {_value(q, m)}" for m in modes if positive(_value(q, m))) for q in kept)
     return [plot("modes", "sets", "Constants under several modes",
-                 f"The same constants under the modes {listed(modes)}: {told}.",
+                 f"The same constants under the modes {listed(s['label'] for s in drawn)}: {told}.",
                  "bounds", x=("value (logarithmic)", "log"), y=("", names), series=drawn)]
 
 

@@ -269,13 +269,14 @@ def _labels(axes: Axes, ends: Sequence[tuple[Mapping[str, Any], dict[str, Any]]]
     named = [(float(inside.transform(axes.transData.transform((s["x"][-1], s["y"][-1])))[1]), s,
               look) for s, look in ends if s["label"]]
     named.sort(key=lambda n: n[0])
+    gap = min(GAP, 1 / max(1, len(named) - 1))
     places: list[float] = []
     for at, _, _ in named:
-        places.append(max(at, places[-1] + GAP) if places else max(at, 0.0))
+        places.append(max(at, places[-1] + gap) if places else max(at, 0.0))
     over = (places[-1] - 1.0) if places else 0.0
     for k in range(len(places) - 1, -1, -1):
         if over > 0:
-            ceiling = 1.0 - GAP * (len(places) - 1 - k)
+            ceiling = 1.0 - gap * (len(places) - 1 - k)
             places[k] = min(places[k], ceiling)
     for place, (_, s, look) in zip(places, named, strict=True):
         axes.plot([1.02, 1.045, 1.07], [place] * 3, transform=axes.transAxes, clip_on=False,
