@@ -39,7 +39,7 @@ class Figure4(Reproduction):
     """Training speed of modified ResNets on CIFAR-10, or on patches; spectra of their layers."""
 
     name: ClassVar[str] = "m22-fig4"
-    title: ClassVar[str] = "Modified ResNets train faster at first (CIFAR-10)"
+    title: ClassVar[str] = "Modified ResNets train faster at first"
     reference: ClassVar[Ref] = macdonald("Fig 4 and 5.3")
     quick_seconds: ClassVar[float] = 65
     full_seconds: ClassVar[float] = 500

@@ -16,7 +16,7 @@ class Figure5(Reproduction):
     """Training speed of modified ResNets on CIFAR-100, or on patches with many labels."""
 
     name: ClassVar[str] = "m22-fig5"
-    title: ClassVar[str] = "Modified ResNets train faster at first (CIFAR-100)"
+    title: ClassVar[str] = "Modified ResNets train faster at first, with more labels"
     reference: ClassVar[Ref] = macdonald("Fig 5")
     quick_seconds: ClassVar[float] = 52
     full_seconds: ClassVar[float] = 400
