@@ -32,6 +32,15 @@ def exact(value: float) -> str | int:
     return str(short) if float(short) == value else repr(float(value))
 
 
+def shortest(value: Tensor) -> str | int:
+    """A number of a tensor as a file has it; as short as single precision allows if it is one."""
+    import numpy as np
+
+    number = float(value.detach())
+    single = np.float32(number)
+    return exact(float(str(single)) if float(single) == number else number)
+
+
 def only(call_module: Any, name: str, wanted: Any, why: str) -> None:
     """Refuse a module whose attribute is something else.
 

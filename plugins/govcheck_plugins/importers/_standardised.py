@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from govcheck_plugins.importers._shared import exact
@@ -52,7 +53,7 @@ def standardised(w: Tensor) -> tuple[dict[str, object], dict[str, Tensor]] | Non
     meant = exact(_nice(eps, u.shape[1]))
     settings: dict[str, object] = {"weight": "standardised", "eps": meant}
     if abs(scale - 1) > CLOSE:
-        settings["scale"] = exact(scale)
+        settings["scale"] = _root(scale)
     if not gains:
         return settings, {"weight": kernels[0]}
     settings["factor"] = True
@@ -69,6 +70,14 @@ def _times_q(w: Tensor, gains: list[Tensor], along: Tensor) -> Tensor:
         total = (w.flatten(1) * along).sum()
     (found,) = torch.autograd.grad(total, gains, retain_graph=True)
     return found.flatten()
+
+
+def _root(scale: float) -> str | int:
+    """A scale as the root of a fraction if it is one, else to the digits that the fit has."""
+    square = Fraction(scale**2).limit_denominator(64)
+    if abs(float(square) - scale**2) <= 1e-12 * scale**2:
+        return f"sqrt({square})"
+    return exact(float(f"{scale:.13g}"))
 
 
 def _nice(eps: float, entries: int) -> float:

@@ -52,7 +52,7 @@ def _softplus(value: Callable[[int, str, Any], Any]) -> Claim:
     if threshold < 20:
         raise UnclaimedError(f"softplus is cut off at {threshold}, where it is not yet linear")
     note = f"softplus is exact also above {threshold / beta:g}, where torch returns its argument"
-    return Claim("softplus", {"beta": exact(beta)}, notes=(note,))
+    return Claim("softplus", {} if beta == 1 else {"beta": exact(beta)}, notes=(note,))
 
 
 SET: Final[Mapping[str, Callable[[Callable[[int, str, Any], Any]], Claim]]] = {

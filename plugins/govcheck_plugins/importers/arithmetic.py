@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from govcheck.plugin import DATA, Call, Claim, Importer, UnclaimedError
-from govcheck_plugins.importers._shared import exact
+from govcheck_plugins.importers._shared import exact, shortest
 
 
 def _number(value: Any) -> float | None:
@@ -60,7 +60,7 @@ class Times(Importer):
         if number is not None:
             return _times(number)
         if other.numel() == 1:
-            return (Claim("scale", {"trainable": True, "initial": exact(float(other.detach()))},
+            return (Claim("scale", {"trainable": True, "initial": shortest(other)},
                           {"factor": other.reshape(())}),)
         one = _of_a_sample(other, len(call.shape))
         sizes = (1,) * (len(call.shape) - one.dim()) + tuple(one.shape)
@@ -74,9 +74,8 @@ class Times(Importer):
 
 def _channels(axis: str, scale: Any) -> Claim:
     settings: dict[str, object] = {} if axis == "first" else {"axis": axis}
-    first = float(scale.detach()[0])
-    if first != 1 and bool((scale == first).all()):
-        settings["initial"] = exact(first)
+    if bool((scale == scale[0]).all()) and bool(scale[0] != 1):
+        settings["initial"] = shortest(scale[0])
     return Claim("channel_scale", settings, {"scale": scale})
 
 

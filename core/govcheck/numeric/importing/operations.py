@@ -190,6 +190,7 @@ class _Reader:
         self.place: dict[fx.Node, int] = {}
         self.paths = _paths(traced)
         self.reasons: dict[fx.Node, str] = {}
+        self.failed: set[fx.Node] = set()
 
     def read(self) -> Operations:
         """All operations, or everything that is wrong."""
@@ -240,6 +241,7 @@ class _Reader:
             self.place[node] = INPUT
 
     def _problem(self, node: fx.Node, why: str) -> None:
+        self.failed.add(node)
         self.problems.append(Unclaimed(
             self.paths.get(node, ""), _what(self.traced.module, node), why,
             user_line(node.stack_trace)))
@@ -282,6 +284,10 @@ class _Reader:
         return found
 
     def _of_pair(self, node: fx.Node, source: fx.Node) -> int:
+        if source in self.failed:
+            # said already
+            self.failed.add(node)
+            return INPUT
         if source.op != "call_module" or node.args[1] != 0:
             raise UnclaimedError("it takes apart something that is not claimed")
         return self.place[source]
@@ -333,7 +339,8 @@ class _Reader:
     ) -> int:
         for claim, shape in zip(claims, shapes, strict=True):
             source = self.out.add(Operation((source,), shape, path, claim))
-            self.out.notes += [f"{path}: {note}" for note in claim.notes]
+            place = f"{path}: " if path else ""
+            self.out.notes += [f"{place}{note}" for note in claim.notes]
         return source
 
     def _hooks(self) -> None:

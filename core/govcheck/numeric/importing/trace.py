@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import io
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,18 +61,45 @@ def trace(module: nn.Module, x: Tensor, is_leaf: IsLeaf) -> Traced:
         return Traced(module, _single(), "torch.fx")
     try:
         graph = _Tracer(is_leaf).trace(module)
+        _without_mutation(module, graph)
         return Traced(module, graph, "torch.fx")
     except Exception as symbolic:
         try:
-            return Traced(module, collapsed(module, x, is_leaf), "torch.export")
+            with _silence():
+                return Traced(module, collapsed(module, x, is_leaf), "torch.export")
         except Exception as exported:
             raise InputError(Problem(
                 "not-traceable",
                 f"the module cannot be traced: torch.fx says {last_line(symbolic)!r}, "
-                f"torch.export says {last_line(exported)!r}",
+                f"torch.export says {_first_line(exported)!r}",
                 user_line(_stack(symbolic)),
                 "forward must take one tensor and make the same calls for all inputs",
             )) from None
+
+
+def _without_mutation(module: nn.Module, graph: fx.Graph) -> None:
+    """Let what comes after a call that changes its argument take the call's result."""
+    rank = {n: i for i, n in enumerate(graph.nodes)}
+    for node in graph.nodes:
+        changed = node.args[0] if node.args else None
+        if isinstance(changed, fx.Node) and _mutates(module, node):
+            for user in list(changed.users):
+                if rank[user] > rank[node]:
+                    user.replace_input_with(changed, node)
+
+
+def _mutates(module: nn.Module, node: fx.Node) -> bool:
+    if node.op == "call_module":
+        return bool(getattr(module.get_submodule(str(node.target)), "inplace", False))
+    if node.op == "call_method":
+        name = str(node.target)
+        return name.endswith("_") and not name.endswith("__")
+    if node.op == "call_function":
+        name = str(getattr(node.target, "__name__", ""))
+        inplace = name in ("iadd", "isub", "imul", "itruediv") or (
+            name.endswith("_") and not name.endswith("__"))
+        return inplace or bool(node.kwargs.get("inplace"))
+    return False
 
 
 def _single() -> fx.Graph:
@@ -82,6 +112,23 @@ def _stack(error: BaseException) -> str:
     import traceback
 
     return "\n".join(traceback.format_tb(error.__traceback__))
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Without what torch.export prints before it fails, which its error says again."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:120]}" if lines else type(error).__name__
 
 
 def last_line(error: BaseException) -> str:
