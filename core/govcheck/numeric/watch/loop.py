@@ -120,6 +120,11 @@ class Watch:
         trained = self._trained()
         return self.spent / trained if trained > 0 else math.inf if self.spent else 0.0
 
+    def pause(self, seconds: float) -> None:
+        """Leave out time that was not spent on training, such as an evaluation."""
+        if self._began is not None:
+            self._began += seconds
+
     def step(self) -> Record | None:
         """Count a step, and record if it is time. With an optimiser this happens by itself."""
         if self._began is None:
