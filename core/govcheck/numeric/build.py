@@ -110,6 +110,7 @@ class Network(nn.Module):
     def __init__(self, chain: Chain, shape: Shape, values: Values) -> None:
         super().__init__()
         self.chain = chain
+        self.values = values
         self.output_shape = _whole_shape(self._add_chain(chain, shape, values), values)
 
     def _add_chain(self, chain: Chain, shape: Shape, values: Values) -> Shape:

@@ -114,7 +114,7 @@ def from_torch(
     registry = registry or load_registry()
     own = _copied(module, mode)
     _settle(own)
-    claims = Claims(registry)
+    claims = Claims(registry, own)
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(SAMPLES, *shape[1:], generator=generator, dtype=torch.float64)
     reader = _Reader(trace(own, x, claims.is_leaf), x, claims, repeats)

@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 from govcheck.errors import InputError
 from govcheck.loading import loads
 from govcheck.numeric.importing.attention import Attention, attentions
+from govcheck.numeric.importing.built import built_claim, built_layers
 from govcheck.numeric.importing.problems import NotClaimedError, Unclaimed, user_line
 from govcheck.numeric.importing.selection import untrained_or_computed
 from govcheck.numeric.importing.text import step_text
@@ -70,14 +71,16 @@ class Claims:
 
     Args:
         registry: the plugins.
+        module: what is imported; layers of networks built by govcheck are known.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, module: nn.Module | None = None) -> None:
         self.registry = registry
         self.layers: dict[str, type[Layer]] = dict(registry.layers)
         self.modules: dict[str, Importer] = {}
         self.functions: dict[str, Importer] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
+        self._built = {} if module is None else built_layers(module)
         for cls in registry.importers.values():
             importer = cls()
             self.modules |= dict.fromkeys(cls.modules, importer)
@@ -97,6 +100,8 @@ class Claims:
         Raises:
             UnclaimedError: as that does.
         """
+        if module in self._built:
+            return built_claim(*self._built[module], module)
         for name, layer in self.layers.items():
             claim = layer.from_module(module)
             if claim is not None:
