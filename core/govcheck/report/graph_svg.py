@@ -7,6 +7,7 @@ from typing import Any, Final
 from xml.sax.saxutils import escape, quoteattr
 
 from govcheck.report.graph_layout import Box, Circle, Frame, Line, Picture, box, layout
+from govcheck.report.pointers import pointer
 
 Json = dict[str, Any]
 
@@ -69,7 +70,7 @@ class _Drawing:
         for i, layer in enumerate(doc["layers"]):
             answers = layer["bounds"][mode]
             self._bounds[layer["node"]] = [
-                (q, answers[q], f"/layers/{i}/bounds/{mode}/{q}")
+                (q, answers[q], pointer("layers", i, "bounds", mode, q, "value"))
                 for q in SHOWN if q in answers and not (q == "D" and answers[q]["text"] == "0")
             ]
         self._layers = {s["node"]: s for s in leaves(doc["architecture"]["tree"])}
@@ -149,7 +150,7 @@ def _bounds(x: float, y: float, bounds: list[tuple[str, Json, str]], anchor: str
         if a["unknown"] is not None:
             shown = f"{q} unknown"
         elif a["value"] is not None:
-            shown = f'{q} {SIGN[a["sense"]]} <tspan data-at="{escape(at)}/value">' \
+            shown = f'{q} {SIGN[a["sense"]]} <tspan data-at={quoteattr(at)}>' \
                     f'{escape(a["value"])}</tspan>'
         elif len(a["text"]) <= 12:
             shown = f"{q} {SIGN[a['sense']]} {escape(a['text'])}"

@@ -126,6 +126,9 @@ def test_bounds_stand_on_the_boxes_with_their_place(drawn):
 def test_hostile_names_stay_text(drawn):
     doc, _ = drawn(EDGES)
     doc["architecture"]["name"] = '"><script>alert(1)</script>'
+    mode = doc["modes"][0]["name"] = 'x"/~<b>'
+    for layer in doc["layers"]:
+        layer["bounds"][mode] = layer["bounds"]["tight"]
     root = ET.fromstring(graph_svg(doc))
     assert root.get("aria-label").endswith("</script>")
     assert {e.tag.rpartition("}")[2] for e in root.iter()} <= {

@@ -50,6 +50,7 @@ class Cell:
         at: JSON pointer to the number.
         math: a short formula.
         hint: more words.
+        anchor: where the page has the formula.
     """
 
     kind: str
@@ -57,6 +58,7 @@ class Cell:
     at: str = ""
     math: Markup | None = None
     hint: str = ""
+    anchor: str = ""
 
 
 def prose(text: str) -> str:
@@ -64,18 +66,14 @@ def prose(text: str) -> str:
     return text.replace(" <= ", " \u2264 ").replace(" >= ", " \u2265 ")
 
 
-def pointer(*keys: str | int) -> str:
-    """A JSON pointer (RFC 6901)."""
-    return "".join("/" + str(k).replace("~", "~0").replace("/", "~1") for k in keys)
-
-
-def cell(answer: Json | None, at: str, room: int = 40) -> Cell:
+def cell(answer: Json | None, at: str, room: int = 40, anchor: str = "") -> Cell:
     """An answer as a table shows it.
 
     Args:
         answer: of the document; None if there is none.
         at: JSON pointer to it.
         room: length of LaTeX up to which a formula without value is written out.
+        anchor: where the page has the formula.
     """
     if answer is None:
         return Cell("none", "\u2013")
@@ -87,7 +85,7 @@ def cell(answer: Json | None, at: str, room: int = 40) -> Cell:
     hint = answer["problem"] or (f"needs values for {missing}" if missing else "")
     if len(answer["latex"]) <= room:
         return Cell("formula", answer["text"], math=mathml(answer["latex"]), hint=hint)
-    return Cell("formula", "formula", hint=hint)
+    return Cell("formula", "formula", hint=hint, anchor=anchor)
 
 
 def shown(latex: str | None) -> Markup | None:

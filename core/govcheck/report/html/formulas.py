@@ -8,10 +8,12 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from govcheck.bounds.letters import name_latex
-from govcheck.report.html.cells import SIGN, Cell, cell, pointer, shown
+from govcheck.report.html.cells import SIGN, Cell, cell, shown
 from govcheck.report.html.mathml import mathml
+from govcheck.report.pointers import pointer
 
 Json = dict[str, Any]
+PREFIX: Final = "f"
 NAMED: Final = 6
 BRIEF: Final = 60
 TRIVIAL: Final = (None, "0", "1")
@@ -100,7 +102,7 @@ class Reading:
         return found
 
 
-def formulas(doc: Json, mode: str, reading: Reading, prefix: str = "f") -> list[Formula]:
+def formulas(doc: Json, mode: str, reading: Reading, prefix: str = PREFIX) -> list[Formula]:
     """The formulas of one mode that say more than 0 or 1.
 
     Args:

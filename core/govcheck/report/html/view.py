@@ -7,10 +7,11 @@ from typing import Any, Final
 from markupsafe import Markup, escape
 
 from govcheck.report.graph_svg import graph_svg
-from govcheck.report.html.cells import NORMS, SIGN, cell, number, pointer, shown
-from govcheck.report.html.formulas import Reading, formulas, quantity_name, recurrences
+from govcheck.report.html.cells import NORMS, SIGN, cell, number, shown
+from govcheck.report.html.formulas import PREFIX, Reading, formulas, quantity_name, recurrences
 from govcheck.report.html.mathml import mathml
 from govcheck.report.layers_table import COLUMNS
+from govcheck.report.pointers import pointer
 
 Json = dict[str, Any]
 
@@ -119,9 +120,10 @@ def _constants(doc: Json, part: str, title: str) -> Json:
             continue
         cells = [
             (cell(q["answers"].get(m["name"]),
-                  pointer("bounds", part, i, "answers", m["name"])),
+                  pointer("bounds", part, i, "answers", m["name"]),
+                  anchor=f"{PREFIX if k == 0 else f'm{k}'}-{q['quantity']}"),
              bool((q["answers"].get(m["name"]) or {}).get("guaranteed")))
-            for m in doc["modes"]
+            for k, m in enumerate(doc["modes"])
         ]
         norm = NORMS.get(q["quantity"])
         reason = _reason(q["answers"], doc)
@@ -276,7 +278,7 @@ def _measured(doc: Json) -> list[Json]:
             "about": f"{m['arithmetic']}, seed {m['seed']}; data: {m['data']}.",
             "rows": [_row(r, r["bound"], r["measured"]["value"], f"{at}/{i}",
                           f"{at}/{i}/measured/value",
-                          r["status"] if r["status"] != "holds" else "", _how(r["measured"]))
+                          "beyond the bound" if r["status"] == "alarm" else "", _how(r))
                      for i, r in enumerate(m["rows"])],
             "alarms": m.get("alarms", []), "notes": m.get("notes", []),
         })
@@ -291,10 +293,16 @@ def _row(r: Json, bound: Any, value: Any, at: str, at_value: str, trouble: str, 
     }
 
 
-def _how(m: Json) -> str:
-    side = "" if m["side"] == "both" else f"{m['side']}; "
-    where = "" if m["where"] in ("network", "loss") else f"{m['where']}; "
-    return f"{where}{side}{m['method']}"
+def _how(r: Json) -> str:
+    m = r["measured"]
+    parts = [
+        "" if m["where"] in ("network", "loss") else m["where"],
+        "" if m["side"] == "both" else m["side"],
+        m["method"],
+        f"no bound: {r['why_no_bound']}" if r["why_no_bound"] else "",
+        "no evidence about the bound" if r["status"] == "no evidence" else "",
+    ]
+    return "; ".join(p for p in parts if p)
 
 
 def _plots(doc: Json) -> list[Json]:

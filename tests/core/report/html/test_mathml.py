@@ -71,6 +71,7 @@ def test_no_text_becomes_markup(source):
 
 def test_what_the_program_prints_converts():
     x, y = sym("x_1", latex=r"\|x\|_{2}"), sym("sigma_Df")
-    formula = minimum(mul(power(x, Fraction(1, 2)), function("exp", y)), absolute(y - x), (x + y) ** 3)
+    root = power(x, Fraction(1, 2))
+    formula = minimum(mul(root, function("exp", y)), absolute(y - x), (x + y) ** 3)
     page = mathml(latex(formula))
     assert "<code>" not in page and "<mi>min</mi>" in page and "<msqrt>" in page

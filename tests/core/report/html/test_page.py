@@ -197,3 +197,36 @@ def test_font_and_licence_come_together(full_page, small):
     assert "data:font/woff2;base64," in full_page and "SIL OPEN FONT LICENSE" in full_page
     bare = render(small, font=False)
     assert "data:font/woff2" not in bare and "OPEN FONT LICENSE" not in bare
+
+
+def test_free_symbols_lead_to_formulas(report_of, small_text, parse):
+    text = small_text.format(name="free").replace("R: 1/2", "R: ")
+    doc = report_of(text)
+    tree = parse(render(doc, font=False))
+    ids = {e.get("id") for e in tree.iter()}
+    links = {e.get("href")[1:] for e in _all(tree, "a") if _text(e) == "formula"}
+    assert {"f-beta", "f-J", "m1-beta"} <= links <= ids
+
+
+def _contrast(one, two):
+    """Ratio of relative luminances, as the accessibility guidelines define it."""
+
+    def luminance(colour):
+        full = colour if len(colour) == 7 else "#" + "".join(c + c for c in colour[1:])
+        parts = [int(full[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    high, low = sorted((luminance(one), luminance(two)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_text_stands_out_in_light_dark_and_print(tree):
+    (style,) = _all(tree, "style")
+    palettes = [dict(re.findall(r"--([a-z-]+):(#[0-9a-f]+)", block))
+                for block in re.findall(r":root{([^}]*--paper[^}]*)}", style.text)]
+    assert len(palettes) == 3
+    pairs = [(a, b) for a in ("ink", "soft", "link") for b in ("paper", "band", "box", "plain")]
+    pairs += [(k, f"{k}-band") for k in ("good", "bad", "open")] + [("bad", "paper")]
+    for palette in palettes:
+        assert all(_contrast(palette[a], palette[b]) >= 4.5 for a, b in pairs)
