@@ -34,14 +34,11 @@ def measurement(out: Blocks, doc: Json) -> None:
         f"Measured at {m['point']}; bounds hold for {m['set']}; {m['arithmetic']}, seed "
         f"{m['seed']}. The ratio says how many times the bound is away from the measured value."
     )
-    rows: list[tuple[Inlines, ...]] = []
-    for r in m["rows"]:
-        bound: Inlines = (Text(r["why_no_bound"] or "–"),) if r["bound"] is None else (
-            Math(SIGN[r["sense"]]), Text(" "), Number(r["bound"]))
-        rows.append(((Math(quantity_latex(r["quantity"])),), (Code(r["quantity"]),), bound,
-                     rounded(r["measured"]["value"]), rounded(r["ratio"], RATIO_DIGITS),
-                     line(r["status"])))
-    out.table(("", "", "bound", "measured", "ratio", ""), rows, (0, 0, 0.2, -1, -1, 0.13))
+    _compared(out, m["rows"])
+    if m.get("layers"):
+        inside = Blocks()
+        _compared(inside, m["layers"], where=True)
+        out.fold(line("Layer by layer, at the inputs that reach it"), inside)
     others = [
         ((Code(o["quantity"]),), line(o["where"]), rounded(o["value"]), line(o["method"]))
         for o in m["other"]
@@ -50,6 +47,19 @@ def measurement(out: Blocks, doc: Json) -> None:
     inside.table(("quantity", "where", "measured", "method"), others, (0.2, 0.24, -1, 0.24))
     out.fold(line("Further measurements"), inside)
     out.items([line(n) for n in m["notes"]])
+
+
+def _compared(out: Blocks, rows: list[Json], *, where: bool = False) -> None:
+    found: list[tuple[Inlines, ...]] = []
+    for r in rows:
+        bound: Inlines = (Text(r["why_no_bound"] or "–"),) if r["bound"] is None else (
+            Math(SIGN[r["sense"]]), Text(" "), Number(r["bound"]))
+        name = f"{r['quantity']}@{r['measured']['where']}" if where else r["quantity"]
+        found.append(((Math(quantity_latex(r["quantity"])),), (Code(name),), bound,
+                      rounded(r["measured"]["value"]), rounded(r["ratio"], RATIO_DIGITS),
+                      line(r["status"])))
+    widths = (0, 0.26 if where else 0, 0.2, -1, -1, 0.13)
+    out.table(("", "", "bound", "measured", "ratio", ""), found, widths)
 
 
 def tightness(out: Blocks, doc: Json) -> None:

@@ -39,11 +39,15 @@ def _measurement() -> Schema:
         why_no_bound={"type": ["string", "null"]}, ratio=_MAYBE,
         status={"enum": ["holds", "alarm", "no bound", "no evidence"]}, measured=_measured(),
     )
-    return _object(
+    found = _object(
         name=_TEXT, data=_TEXT, arithmetic=_TEXT, seed=_COUNT, point=_TEXT, parameters=_COUNT,
         set=_TEXT, plan=_list(part), rows=_list(row), other=_list(_measured()), notes=_STRINGS,
         alarms=_STRINGS,
     )
+    found["properties"]["layers"] = {
+        **_list(row), "description": "each layer at the inputs that reach it"
+    }
+    return found
 
 
 def _measured() -> Schema:

@@ -36,7 +36,9 @@ CAPITALS: Final = {"Γ": "Gamma", "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda", 
 SMALL: Final = {chr(0x3B1 + i): name for i, name in enumerate(GREEK.split()) if name != "omicron"}
 NAME: Final = re.compile(r"\S*[_^*|=@\\]\S*")
 RELATIONS: Final = {"<=": r"\ensuremath{\le}", ">=": r"\ensuremath{\ge}"}
-BREAKS: Final = "_/.,*+-=@()[]:|^"
+BREAKS: Final = "_/.,*+-=@()[]:"
+TYPEWRITER: Final = frozenset("\\{}^~<>|\"*-`'")
+"""Signs that the typewriter font has at their ASCII places, and other fonts have not."""
 
 
 def prose(text: str) -> str:
@@ -78,7 +80,7 @@ def code(text: str) -> str:
 
 def _breakable(text: str) -> Iterator[str]:
     for c in text:
-        yield "*" if c == "*" else "|" if c == "|" else escape(c)
+        yield rf"{{\char{ord(c)}}}" if c in TYPEWRITER else _sign(c)
         if c in BREAKS:
             yield r"\allowbreak{}"
 
