@@ -24,6 +24,7 @@ from govcheck.reproduce.plot import svg
 from govcheck.reproduce.protocol import Context, Report, Reproduction, Tick, _silent
 
 ERRATA: Final = "errata.md"
+IDENTITY: Final = "identity.json"
 _ESTIMATE: Final = re.compile(rb"^ *(?:quick|full)_seconds.*\n", re.MULTILINE)
 PACKAGES: Final = ("numpy", "scipy", "torch")
 
@@ -109,16 +110,18 @@ def run(cls: type[Reproduction], settings: Settings, tick: Tick = _silent) -> Re
         InputError: if the user's data or the folder cannot be used.
     """
     _make(settings.folder)
-    scratch = settings.scratch(cls.name)
-    _make(scratch)
     begin = time.monotonic()
     # before the run: what is changed on disk meanwhile did not make this report
     made_by = identity(cls, settings)
+    scratch = settings.scratch(cls.name)
+    stamp = _prepare(scratch, made_by)
     try:
         outcome = cls().run(settings.context(cls.name, tick))
     finally:
         # nothing in it, nothing to go on from
         with suppress(OSError):
+            if list(scratch.iterdir()) == [stamp]:
+                stamp.unlink()
             scratch.rmdir()
             scratch.parent.rmdir()
     report = Report(
@@ -131,6 +134,17 @@ def run(cls: type[Reproduction], settings: Settings, tick: Tick = _silent) -> Re
         shutil.rmtree(scratch)
         scratch.parent.rmdir()
     return report
+
+
+def _prepare(scratch: Path, made_by: dict[str, Any]) -> Path:
+    """Make the folder of unfinished work, without what other code or data left there."""
+    stamp, text = scratch / IDENTITY, json.dumps(made_by, sort_keys=True).encode()
+    with suppress(OSError):
+        if stamp.is_file() and stamp.read_bytes() != text:
+            shutil.rmtree(scratch)
+    _make(scratch)
+    replace(stamp, text)
+    return stamp
 
 
 def write(report: Report, folder: Path) -> None:

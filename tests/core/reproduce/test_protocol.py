@@ -200,6 +200,31 @@ def test_an_interrupted_key_leaves_the_report_that_was_there(tmp_path, monkeypat
     assert sorted(p.name for p in tmp_path.iterdir()) == ["tiny.json", "tiny.md"]
 
 
+def test_unfinished_work_of_other_code_is_not_gone_on_from(tmp_path, monkeypatch):
+    settings = runner.Settings(tmp_path, quick=True)
+    found = []
+
+    class Long(Tiny):
+        name = "long"
+
+        def run(self, context):
+            part = context.scratch / "part"
+            found.append(part.exists())
+            part.write_text("")
+            raise KeyboardInterrupt
+
+    def stop():
+        with pytest.raises(KeyboardInterrupt):
+            runner.run(Long, settings)
+
+    stop()
+    stop()
+    monkeypatch.setattr(runner, "_code", lambda cls: "other")
+    stop()
+    stop()
+    assert found == [False, True, False, True]
+
+
 def test_seeds_are_reproducible_and_differ_by_name():
     a, b = Context("k", seed=3), Context("k", seed=3)
     assert a.draw("x").random() == b.draw("x").random() != a.draw("y").random()
