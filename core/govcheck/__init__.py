@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from govcheck.errors import InputError as InputError
     from govcheck.graph.architecture import Architecture as Architecture
     from govcheck.interactive import attack as attack
+    from govcheck.interactive import diagram as diagram
     from govcheck.interactive import measure as measure
     from govcheck.interactive import plots as plots
     from govcheck.interactive import spectra as spectra
@@ -47,6 +48,7 @@ _PUBLIC: Final = {
     "Unknown": "govcheck.bounds.answer",
     "analyze": "govcheck.analysis",
     "attack": "govcheck.interactive",
+    "diagram": "govcheck.interactive",
     "document": "govcheck.report.document",
     "explain": "govcheck.report.explanation",
     "from_torch": "govcheck.numeric.importing",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 from govcheck.analysis import Analysis
 from govcheck.errors import InputError, Problem
-from govcheck.report.notebook import Bar, Drawing, Drawings
+from govcheck.report.notebook import Bar, Drawing, Drawings, Picture
 from govcheck.report.plot_data import plots_of
 
 if TYPE_CHECKING:
@@ -218,6 +218,15 @@ def attack(
     return found
 
 
+def diagram(analysis: Analysis) -> Picture:
+    """The layers of a network drawn, with the bounds of their derivatives."""
+    from govcheck.report.document import document
+    from govcheck.report.graph_svg import graph_svg
+
+    name = analysis.architecture.name or "a network"
+    return Picture(graph_svg(document(analysis)), f"layers of {name} with their bounds")
+
+
 Drawable = Union[
     "Result", Training, "Sequence[Tightness]", "Sequence[LayerSpectrum]", Mapping[str, Any]
 ]
@@ -306,4 +315,6 @@ def _interrupt() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-__all__ = ["Drawable", "Progress", "Training", "attack", "measure", "plots", "spectra", "train"]
+__all__ = [
+    "Drawable", "Progress", "Training", "attack", "diagram", "measure", "plots", "spectra", "train",
+]

@@ -117,3 +117,25 @@ class Drawings(list[Drawing]):
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text("\n".join(f"{d.plot['key']}: {d.alt}" for d in self) or "nothing to draw")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A finished picture, shown by notebooks.
+
+    Args:
+        content: an ``<svg>`` element.
+        said: what it shows, in a few words.
+    """
+
+    content: str
+    said: str
+
+    def _repr_svg_(self) -> str:
+        # its text is dark, and the page may be too
+        begin = self.content.index(">") + 1
+        ground = '<rect width="100%" height="100%" fill="white"/>'
+        return self.content[:begin] + ground + self.content[begin:]
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(self.said)

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -242,6 +243,15 @@ def test_drawings(run, measured):
     ids = re.findall(r'\bid="([^"]+)"', twice)
     assert len(ids) == len(set(ids))
     assert shown(Drawings())["text/plain"] == "nothing to draw"
+
+
+def test_the_layers_are_drawn(small):
+    data = shown(govcheck.diagram(small))
+    root = ElementTree.fromstring(data["image/svg+xml"])
+    said = " ".join(" ".join(root.itertext()).split())
+    for node in ("affine", "affine_2", "tanh", "affine_3", "J ≤ 5"):
+        assert node in said
+    assert next(iter(root)).attrib["fill"] == "white" and "small" in data["text/plain"]
 
 
 def test_drawings_are_saved(run, tmp_path):
