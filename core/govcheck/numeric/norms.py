@@ -94,7 +94,7 @@ class FixedNorm(_Scaled):
     ) -> None:
         channels = broadcast[0]
         super().__init__((channels,) if affine else None, broadcast, bias=True)
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float64))
+        self.register_buffer("mean", torch.full(broadcast, mean, dtype=torch.float64))
         running = torch.linspace(*variances, channels, dtype=torch.float64)
         self.register_buffer("root", torch.sqrt(eps + running).reshape(broadcast))
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from govcheck.errors import InputError, Problem
+
 SMALL = 1e-3
 """A gradient below this part of the whole is compared with that part: it can be 0."""
 TOLERANCE = 1e-10
@@ -51,13 +53,20 @@ def compare(
         state: parameters and buffers of the network, made of parameters of the module.
         x: a batch.
         seed: of the function of the outputs.
+
+    Raises:
+        InputError: if torch cannot differentiate the module.
     """
     parameters = dict(module.named_parameters())
     wanted = module(x)
     found = functional_call(network, dict(state), (x,))
     generator = torch.Generator().manual_seed(seed)
     along = torch.randn(wanted.shape, generator=generator, dtype=torch.float64)
-    own = _gradients((wanted * along).sum(), parameters)
+    try:
+        own = _gradients((wanted * along).sum(), parameters)
+    except RuntimeError as error:
+        raise InputError(Problem(
+            "no-gradient", f"torch cannot differentiate the module: {str(error)[:200]}")) from None
     built = _gradients((found * along).sum(), parameters)
     whole = torch.stack([torch.linalg.vector_norm(g) for g in own.values()] or [
         torch.ones((), dtype=torch.float64)]).norm()
