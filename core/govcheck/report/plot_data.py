@@ -98,16 +98,17 @@ def compared(
         key, title, source: of the drawing.
         how: what measured means here.
     """
-    kept = [r for r in rows if r["ratio"] is not None and positive(r["bound"])
-            and positive(r["measured"])][:MOST_ROWS]
+    kept = [r for r in rows if all(positive(r[part]) for part in ("ratio", "bound", "measured"))
+            ][:MOST_ROWS]
     if not kept:
         return []
     at = list(range(len(kept)))
     bounds = [float(r["bound"]) for r in kept]
     values = [float(r["measured"]) for r in kept]
     names = [f"{r['quantity']} {'≤' if r['sense'] == 'upper' else '≥'}" for r in kept]
-    closest = min(kept, key=lambda r: abs(math.log(r["ratio"])) if r["ratio"] > 0 else math.inf)
-    farthest = max(kept, key=lambda r: r["ratio"])
+    # rounded, so that rounding does not choose between equal ones
+    closest = min(kept, key=lambda r: round(abs(math.log(r["ratio"])), 9))
+    farthest = max(kept, key=lambda r: round(math.log(r["ratio"]), 9))
     alarms = [r["quantity"] for r in kept if r["alarm"]]
     count = "1 quantity" if len(kept) == 1 else f"{len(kept)} quantities"
     alt = f"Proven bounds beside values {how}, for {count}. The closest bound: {_told(closest)}."
