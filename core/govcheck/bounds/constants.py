@@ -47,13 +47,13 @@ class Mode:
 
     @property
     def same(self) -> dict[str, str]:
-        """Quantities not told apart under this mode, with the larger one that stands for each."""
+        """Quantities asked for but not told apart, with the larger one that stands for each."""
         found = {}
         if "spectral" in self.leave_out:
             found["out_spec"] = "out"
         if "rows" in self.leave_out:
             found |= {"out_max": found.get("out_spec", "out_spec"), "J_rows": "J", "D_rows": "D"}
-        return found
+        return {q: larger for q, larger in found.items() if self.asks(q)}
 
 
 SECOND_ORDER: Final = frozenset({"xx", "xt", "tt", "J_rows", "D_rows", "J_inf", "xx_inf"})

@@ -107,8 +107,13 @@ def _symbol(quantity: str, block: Repeat, mode: Mode) -> Expr:
 
 
 def _fixed_point(composer: Composer, f: Place, block: Repeat) -> Assumed:
-    """What each constant is before a copy: 0, a state symbol, or Unknown."""
+    """What each constant is before a copy: 0, a state symbol, or Unknown.
+
+    An upper bound goes from 0 to a symbol to Unknown, a lower one from 0 to a symbol and for
+    good back to 0: this ends. A constant that stands for a smaller one decides for both.
+    """
     assumed: Assumed = {}
+    lost: set[str] = set()
     for q in CARRIED:
         value = f.constants.value(q)
         if value is ZERO or isinstance(value, Unknown):
@@ -120,10 +125,13 @@ def _fixed_point(composer: Composer, f: Place, block: Repeat) -> Assumed:
         step = _one_copy(composer, f, block, assumed)
         changed = False
         for q in CARRIED:
+            if q in composer.mode.same:
+                continue
             before, after = assumed[q], step.constants.value(q)
             if isinstance(after, Unknown) and not isinstance(before, Unknown):
                 assumed[q], changed = (after if sense_of(q) == "upper" else ZERO), True
-            elif before is ZERO and after is not ZERO:
+                lost.add(q)
+            elif before is ZERO and after is not ZERO and q not in lost:
                 assumed[q], changed = _symbol(q, block, composer.mode), True
         if not changed:
             return assumed
