@@ -34,10 +34,12 @@ FORMS: Final[dict[Form, dict[str, Any]]] = {
 
 
 def steady() -> AbstractContextManager[None]:
-    """Within it an SVG file of the same drawing has the same bytes, and its text is text."""
+    """Within it a file of the same drawing has the same bytes, and its text is text."""
     import matplotlib as mpl
 
-    return mpl.rc_context({"svg.hashsalt": "govcheck", "svg.fonttype": "none"})
+    return mpl.rc_context(
+        {"svg.hashsalt": "govcheck", "svg.fonttype": "none", "pdf.fonttype": 42}
+    )
 
 
 def nth(index: int) -> dict[str, Any]:
