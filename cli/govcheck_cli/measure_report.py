@@ -44,6 +44,7 @@ def show(about: dict[str, Any], result: Result) -> str:
         page.item("ratio: how many times the bound is away from the measurement; 1 if attained")
         page.item("error: absolute; a + (or -) behind it: the number meant may be larger "
                   "(smaller) still; floor: what rounding alone produces")
+    _local(page, result.layers)
     _others(page, result.measured, {id(r.measured) for r in result.rows})
     _layers(page, result.measured)
     _grams(page, result.measured)
@@ -87,8 +88,28 @@ def _unknown(rows: list[Row]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for r in rows:
         if r.bound is None:
-            found.setdefault(r.text, []).append(r.quantity)
+            found.setdefault(r.text, []).append(r.name)
     return found
+
+
+def _local(page: Page, rows: list[Row]) -> None:
+    if not rows:
+        return
+    page.title("Lipschitz constants of single layers: proven and measured")
+    table = page.table()
+    table.add_column("layer", overflow="fold")
+    for head in ("proven", "measured", "error", "ratio"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for r in rows:
+        bound = "none" if r.bound is None else f"{page.sign(r.sense)} {r.text}"
+        ratio = "ALARM" if r.status == "alarm" else _ratio(r.ratio)
+        table.add_row(r.measured.where, bound, f"{r.measured.value:.6g}", _error(r.measured),
+                      ratio, style="bold red" if r.status == "alarm" else "")
+    page.console.print(table)
+    for text, names in _unknown(rows).items():
+        page.item(f"{', '.join(names)}: no bound, {text}", "yellow")
+    page.item("the derivative of a layer's output in its own input, over the whole batch; in a "
+              "repeat that of the copy where it is largest, the first one left out")
 
 
 def _others(page: Page, measured: list[Measurement], shown: set[int]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from govcheck.analysis import Analysis
-from govcheck.numeric.measure.record import Budget
+from govcheck.numeric.measure.record import Budget, Measurement
 from govcheck.numeric.measure.run import measure
 from govcheck.numeric.measure.sets import Which, proven
 from govcheck.numeric.measure.subject import subject
@@ -54,17 +54,20 @@ def along(
             found = measure(s, start, bounds, groups, budget=budget, seed=seed)
         record: dict[str, Any] = {"set": bounds.words, "alarms": []}
         for m in found.measured:
-            name = m.quantity if m.where == "network" else f"{m.quantity}@{m.where}"
             plain = m.as_json()
-            record[name] = {k: plain[k] for k in ("value", "error", "floor", "side", "label")}
-        for row in found.rows:
-            record[row.quantity]["bound"] = None if row.bound is None else row.text
-            record[row.quantity]["ratio"] = row.as_json()["ratio"]
+            record[_name(m)] = {k: plain[k] for k in ("value", "error", "floor", "side", "label")}
+        for row in (*found.rows, *found.layers):
+            record[_name(row.measured)]["bound"] = None if row.bound is None else row.text
+            record[_name(row.measured)]["ratio"] = row.as_json()["ratio"]
         for row in found.alarms:
-            record["alarms"].append(row.quantity)
+            record["alarms"].append(_name(row.measured))
             alarm(state.step, row.sentence)
         if found.notes:
             record["notes"] = found.notes
         return record
 
     return Callback(run, every)
+
+
+def _name(m: Measurement) -> str:
+    return m.quantity if m.where == "network" else f"{m.quantity}@{m.where}"

@@ -285,10 +285,11 @@ def _constants(
     for i, theta in enumerate(points):
         progress(f"constants at iterate {i + 1} of {len(points)}")
         here = s.at(theta)
-        measured = hessian_extremes(here, budget=budget, seed=seed)
+        products = Products(here)
+        measured = hessian_extremes(here, budget=budget, seed=seed, products=products)
         g = grams(here, lambda name: False, budget)
         measured += singular(here, g.total, *spectrum(g.total, here, g.expected, g.method))
-        measured += loss_numbers(here, Products(here))
+        measured += loss_numbers(here, products)
         for m in measured:
             if m.quantity not in QUANTITIES or m.where != "network":
                 continue

@@ -45,6 +45,7 @@ def hessian_extremes(
     max_steps: int = 300,
     budget: Budget = Budget(),  # noqa: B008
     seed: int = 0,
+    products: Products | None = None,
 ) -> list[Measurement]:
     """``lambda_max``, ``lambda_min`` and ``|H|`` of the Hessian in the parameters.
 
@@ -58,6 +59,7 @@ def hessian_extremes(
         max_steps: largest number of products.
         budget: time and memory.
         seed: of the start.
+        products: with this subject's Hessian, if there are any already.
 
     Raises:
         InputError: if there is no loss, or the basis does not fit into memory.
@@ -68,8 +70,9 @@ def hessian_extremes(
     with stopwatch(s.device) as clock:
         start, quick = _rough(s, tolerance, ends, max_steps, budget, kept, seed)
         found = extremes(
-            Products(s).hv, s.theta, tolerance=tolerance, ends=ends, max_steps=max_steps - quick,
-            max_seconds=budget.max_seconds - clock.seconds, keep=kept, seed=seed, start=start,
+            (products or Products(s)).hv, s.theta, tolerance=tolerance, ends=ends,
+            max_steps=max_steps - quick, max_seconds=budget.max_seconds - clock.seconds,
+            keep=kept, seed=seed, start=start,
         )
     top = max(abs(found.largest.value), abs(found.smallest.value))
     floor = s.unit * math.sqrt(max(s.parameters, 1)) * top
@@ -131,6 +134,7 @@ def hessian_density(
     steps: int = 60,
     budget: Budget = Budget(),  # noqa: B008
     seed: int = 0,
+    products: Products | None = None,
 ) -> tuple[Measurement, Density]:
     """The distribution of the Hessian's eigenvalues, with the share of negative ones.
 
@@ -140,11 +144,12 @@ def hessian_density(
         steps: products for each.
         budget: time and memory.
         seed: of the probes.
+        products: with this subject's Hessian, if there are any already.
     """
     cost = Cost(s.gradient_seconds * (2 + PRODUCT * probes * steps),
                 8 * s.parameters * torch.finfo(s.dtype).bits // 8)
     budget.check("the density of the Hessian", cost, "use --dtype float32")
-    products = Products(s)
+    products = products or Products(s)
     with stopwatch(s.device) as clock:
         d = density(products.hv, s.theta, probes=probes, steps=steps,
                     max_seconds=budget.max_seconds, seed=seed)

@@ -26,6 +26,7 @@ from govcheck.numeric.measure.jacobian import (
     second_derivatives,
 )
 from govcheck.numeric.measure.lanczos import basis_bytes, extremes
+from govcheck.numeric.measure.local import layer_norms, layer_rows, local_cost
 from govcheck.numeric.measure.products import Products
 from govcheck.numeric.measure.record import Budget, Cost, Measurement, size, stopwatch
 from govcheck.numeric.measure.scalars import (
@@ -36,13 +37,14 @@ from govcheck.numeric.measure.scalars import (
     rounding,
 )
 from govcheck.numeric.measure.sets import Proven
-from govcheck.numeric.measure.subject import Subject
+from govcheck.numeric.measure.subject import Subject, copies
 from govcheck.numeric.measure.table import Row, rows
 
 GROUPS: Final[dict[str, str]] = {
     "outputs": "norms of the outputs: out, out_spec, out_inj, out_max",
     "loss": "loss, gradient norms, PL ratio, slope and curvature of the cost",
     "layers": "norms of what layers put out, drift of weights and factors from the start",
+    "local": "derivative of each layer's output in its own input: J of single layers",
     "jacobian": "derivative of the outputs in the batch: J, sigma_J, J_rows",
     "gram": "derivative in the parameters: D, sigma_D, D_rows; Gram matrix of each parameter",
     "hessian": "extreme eigenvalues of the Hessian: beta, eta",
@@ -51,7 +53,8 @@ GROUPS: Final[dict[str, str]] = {
     "density": "spectral density of the Hessian",
 }
 NEEDS_LOSS: Final = ("loss", "hessian", "dynamics", "density")
-SHARE: Final = {"hessian": 0.4, "second": 0.25, "density": 0.2, "gram": 0.15, "jacobian": 0.15}
+SHARE: Final = {"hessian": 0.4, "second": 0.25, "density": 0.2, "gram": 0.15, "jacobian": 0.15,
+                "local": 0.1}
 """Shares of the time limit for what can stop at any time."""
 
 BLOCK_ROWS: Final = 1000
@@ -81,7 +84,8 @@ class Result:
         proven: the bounds and their set.
         plan: what was foreseen.
         measured: every measurement.
-        rows: those beside a bound.
+        rows: those of the whole network beside a bound.
+        layers: those of single layers beside a bound.
         notes: what could not be measured or compared, and why.
     """
 
@@ -89,16 +93,17 @@ class Result:
     plan: Plan
     measured: list[Measurement] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
+    layers: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def alarms(self) -> list[Row]:
         """Rows in which a measurement contradicts a proven bound."""
-        return [r for r in self.rows if r.status == "alarm"]
+        return [r for r in (*self.rows, *self.layers) if r.status == "alarm"]
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
-        compared = {id(r.measured) for r in self.rows}
+        compared = {id(r.measured) for r in (*self.rows, *self.layers)}
         return {
             "set": self.proven.words,
             "plan": [
@@ -106,9 +111,10 @@ class Result:
                 for name, c in self.plan.parts
             ],
             "rows": [r.as_json() for r in self.rows],
+            "layers": [r.as_json() for r in self.layers],
             "other": [m.as_json() for m in self.measured if id(m) not in compared],
             "notes": self.notes,
-            "alarms": [r.quantity for r in self.alarms],
+            "alarms": [r.name for r in self.alarms],
         }
 
     def _repr_html_(self) -> str:
@@ -153,7 +159,7 @@ def plan(s: Subject, groups: Sequence[str], budget: Budget) -> Plan:
     item = torch.finfo(s.dtype).bits // 8
     costs = {
         "outputs": Cost(g), "loss": Cost(3 * g), "layers": Cost(g),
-        "jacobian": jacobian_cost(s),
+        "local": local_cost(s, lambda node: True), "jacobian": jacobian_cost(s),
         "gram": gram_cost(s, len(s.slices) if s.rows <= BLOCK_ROWS else 0),
         "hessian": extremes_cost(s, 30, kept_within(s, budget)),
         "dynamics": Cost(12 * g, 8 * item * s.parameters),
@@ -199,13 +205,14 @@ def measure(
     for name, cost in result.plan.parts:
         progress(name, cost)
         own = replace(budget, max_seconds=budget.max_seconds * SHARE.get(name, 1.0))
-        if products is None and name in ("loss", "dynamics"):
+        if products is None and name in NEEDS_LOSS:
             products = Products(s)
         try:
             result.measured += _group(name, s, start, result, products, own, seed)
         except InputError as error:
             result.notes += [f"{name} is left out: {p}" for p in error.problems]
     result.rows = rows(proven.analysis, result.measured)
+    result.layers = layer_rows(proven.analysis, copies(s.module), result.measured)
     return result
 
 
@@ -222,19 +229,23 @@ def _group(
             return activation_norms(s) + drift(s, start)
         case "jacobian":
             return input_jacobian(s, budget, seed)
+        case "local":
+            return layer_norms(s, result.proven.analysis.local.__contains__, budget, seed)
         case "gram":
-            return _gram(s, budget, seed, result.notes)
+            return _gram(s, products, budget, seed, result.notes)
         case "hessian":
-            return _hessian(s, budget, seed)
+            return _hessian(s, products, budget, seed)
         case "second":
             return second_derivatives(s, budget=budget, seed=seed)
         case "density":
-            return [hessian_density(s, probes=2, budget=budget, seed=seed)[0]]
+            return [hessian_density(s, probes=2, budget=budget, seed=seed, products=products)[0]]
     return _dynamics(s, result, products, seed)
 
 
-def _hessian(s: Subject, budget: Budget, seed: int) -> list[Measurement]:
-    found = hessian_extremes(s, budget=budget, seed=seed)
+def _hessian(
+    s: Subject, products: Products | None, budget: Budget, seed: int
+) -> list[Measurement]:
+    found = hessian_extremes(s, budget=budget, seed=seed, products=products)
     beta = found[-1]
     if beta.value > 0:
         value = 1 / beta.value
@@ -245,7 +256,9 @@ def _hessian(s: Subject, budget: Budget, seed: int) -> list[Measurement]:
     return found
 
 
-def _gram(s: Subject, budget: Budget, seed: int, notes: list[str]) -> list[Measurement]:
+def _gram(
+    s: Subject, products: Products | None, budget: Budget, seed: int, notes: list[str]
+) -> list[Measurement]:
     single = s.rows <= BLOCK_ROWS
     cost = gram_cost(s, len(s.slices) if single else 0)
     if cost.bytes > budget.max_bytes:
@@ -256,7 +269,7 @@ def _gram(s: Subject, budget: Budget, seed: int, notes: list[str]) -> list[Measu
             f"the Gram matrix of {s.rows} rows needs {size(cost.bytes)}: only its largest and "
             "smallest eigenvalue, matrix-free"
         )
-        return _gram_free(s, budget, seed)
+        return _gram_free(s, products or Products(s), budget, seed)
     found = grams(s, lambda name: single, budget)
     made = spectrum(found.total, s, found.expected, found.method)
     made += singular(s, found.total, *made)
@@ -293,8 +306,9 @@ def _root(square: Measurement, quantity: str, norm: str) -> Measurement:
                    error=max(value - low, high - value))
 
 
-def _gram_free(s: Subject, budget: Budget, seed: int) -> list[Measurement]:
-    products = Products(s)
+def _gram_free(
+    s: Subject, products: Products, budget: Budget, seed: int
+) -> list[Measurement]:
     like = s.outputs.detach().reshape(-1)
     cost = Cost(200 * s.gradient_seconds, basis_bytes(s.rows, s.dtype))
     with stopwatch(s.device) as clock:
@@ -322,7 +336,7 @@ def _dynamics(
 ) -> list[Measurement]:
     norm = next((m.value for m in result.measured if m.quantity == "beta"), None)
     if norm is None:
-        quick = hessian_extremes(s, tolerance=0.1, max_steps=20, seed=seed)
+        quick = hessian_extremes(s, tolerance=0.1, max_steps=20, seed=seed, products=products)
         norm = quick[-1].value
     made = dynamics(s, 1 / norm, products) if norm > 0 else []
     bound = result.proven.bounds.get("eta")

@@ -123,7 +123,7 @@ def activation_norms(s: Subject) -> list[Measurement]:
 
         return note
 
-    handles = [m.register_forward_hook(hook(path)) for path, m in _leaves(s.module)]
+    handles = [m.register_forward_hook(hook(path)) for path, m in leaf_modules(s.module)]
     try:
         with torch.no_grad():
             s.module(s.x)
@@ -133,7 +133,8 @@ def activation_norms(s: Subject) -> list[Measurement]:
     return found
 
 
-def _leaves(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def leaf_modules(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Layers by path: those with parameters whole, of all others the innermost modules."""
     own = units(module)
     for path, m in module.named_modules():
         inside = any(path.startswith(f"{u}.") for u in own)

@@ -230,6 +230,11 @@ def units(module: nn.Module) -> dict[str, nn.Module]:
     }
 
 
+def copies(module: nn.Module) -> dict[str, int]:
+    """Numbers of copies in the repeats of a network, by path."""
+    return {path: len(m) for path, m in module.named_modules() if isinstance(m, Copies)}
+
+
 def subject(
     analysis: Analysis,
     state: Mapping[str, Tensor] | None = None,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from flint import arb
 
 from govcheck.analysis import Analysis
-from govcheck.bounds.answer import MEANING, ComposedBound, Sense, Unknown
+from govcheck.bounds.answer import MEANING, ComposedBound, LocalBound, Sense, Unknown
 from govcheck.bounds.evaluate import Missing
 from govcheck.bounds.loss import LOSS_MEANING
 from govcheck.numeric.measure.record import Measurement
@@ -55,12 +55,18 @@ class Row:
         return m.value / self.bound if self.bound > 0 else None
 
     @property
+    def name(self) -> str:
+        """The quantity, and of which layer it is."""
+        where = self.measured.where
+        return self.quantity if where == "network" else f"{self.quantity} of {where}"
+
+    @property
     def sentence(self) -> str:
         """The comparison in words."""
         relation = "at most" if self.sense == "upper" else "at least"
         m = self.measured
         return (
-            f"{self.quantity} is proven to be {relation} {self.text}, but was measured as "
+            f"{self.name} is proven to be {relation} {self.text}, but was measured as "
             f"{m.value:.10g} with an error of {max(m.error, 0.0):.1e}"
         )
 
@@ -85,10 +91,10 @@ def rows(analysis: Analysis, measured: Iterable[Measurement]) -> list[Row]:
     return found
 
 
-def row(analysis: Analysis, bound: ComposedBound, m: Measurement) -> Row:
+def row(analysis: Analysis, bound: ComposedBound | LocalBound, m: Measurement) -> Row:
     """Compare one measurement with a bound that holds on a set containing its point."""
     meaning = MEANING.get(m.quantity) or LOSS_MEANING.get(m.quantity, "")
-    value = analysis.value(bound)
+    value = analysis.value(bound.value)
     if isinstance(value, Unknown):
         return Row(m.quantity, meaning, bound.sense, None, value.reason, m, "no bound")
     if isinstance(value, Missing):

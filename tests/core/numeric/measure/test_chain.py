@@ -14,6 +14,7 @@ from govcheck.numeric.measure.subject import subject
 torch.set_num_threads(1)
 EXAMPLES = Path(__file__).parents[4] / "examples"
 SMALL = {
+    "mlp_tanh_ball": {"R": "8"},
     "weight_normalised_resnet": {"m": "12", "H": "3", "R": "6"},
     "nf_resnet": {"m": "4", "H": "2"},
     "du_fc": {"m": "32"},
