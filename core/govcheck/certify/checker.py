@@ -154,6 +154,14 @@ def positive(x: Any, where: str) -> Fraction:
     return value
 
 
+def epsilon(x: Any, where: str) -> Fraction:
+    """What normalisations add below the root, neither tiny nor huge."""
+    value = positive(x, where)
+    if not Fraction(1, 2**30) <= value <= 2**30:
+        raise MalformedError(f"{where} is out of range")
+    return value
+
+
 class Array(NamedTuple):
     """Floats in the order of C, with their shape."""
 
@@ -596,11 +604,15 @@ def program(at: Any, inputs: tuple[int, ...], parameters: dict[str, Array]) -> l
             if name not in FUNCTIONS:
                 raise MalformedError(f"{where}: the function is none of {', '.join(FUNCTIONS)}")
             nodes.append(Node(op, sources, first, function=name))
-        elif op == "scale":
+        elif op in ("scale", "shift"):
             name = item["parameter"]
-            own = None if name is None else parameter(name, where)
-            nodes.append(Node(op, sources, first, weight=own,
-                              scale=exact(item["factor"], f"{where}: factor")))
+            numbers = isinstance(name, str) and name in parameters and parameters[name].shape
+            own = None if name is None and op == "scale" else parameter(
+                name, where, *(first if numbers or op == "shift" else ()))
+            factor = exact(item["factor"], f"{where}: factor") if op == "scale" else Fraction(1)
+            nodes.append(Node(op, sources, first, weight=own, scale=factor))
+        elif op == "normalise":
+            nodes.append(Node(op, sources, first, eps=epsilon(item["eps"], f"{where}: eps")))
         elif op == "average":
             found = windows(first, item["window"], where, True, room)
             nodes.append(Node(op, sources, (first[0], *found.out), found))
@@ -626,6 +638,8 @@ OPERATIONS = {
     "linear": "weight bias scale normalise eps window",
     "activation": "function",
     "scale": "factor parameter",
+    "shift": "parameter",
+    "normalise": "eps",
     "average": "window",
     "flatten": "",
     "sum": "",
@@ -649,9 +663,7 @@ def _linear(item: dict[str, Any], where: str, shape: tuple[int, ...], sources: t
         raise MalformedError(f"{where}: normalise is none of none, rows, entries")
     if (item["eps"] is None) != (kind == "none"):
         raise MalformedError(f"{where}: eps is for normalised weights alone")
-    eps = Fraction(1) if item["eps"] is None else positive(item["eps"], f"{where}: eps")
-    if not Fraction(1, 2**30) <= eps <= 2**30:
-        raise MalformedError(f"{where}: eps is out of range")
+    eps = Fraction(1) if item["eps"] is None else epsilon(item["eps"], f"{where}: eps")
     out = (have[0],) if window is None else (have[0], *window.out)
     return Node("linear", sources, out, window, weight, bias,
                 exact(item["scale"], f"{where}: scale"), kind, eps)
@@ -666,8 +678,68 @@ class Weight(NamedTuple):
     """A matrix ``P(w)`` with one row for each output, and what its derivative needs."""
 
     matrix: Balls
-    roots: Rows  # |w|-dependent roots n of P = w/n, by rows or entries; empty for plain
+    roots: Rows  # |w|-dependent roots n of P = w/n, for each entry; empty for plain
     error: int  # of the roots
+    floor: int  # lower bound of the roots
+
+
+def normalised(g: Grid, rows: Rows, error: int, eps: Fraction, by_entry: bool) -> Weight:
+    """``w/sqrt(eps + |w|^2)`` for rows or entries w."""
+    low, columns = g.down(eps), len(rows[0])
+    if by_entry:
+        squares = [[(x * x >> g.bits) + low for x in r] for r in rows]
+    else:
+        squares = [[(dot(r, r) >> g.bits) + low] for r in rows]
+    roots = [[isqrt(s << g.bits) for s in row] for row in squares]
+    # root n >= sqrt(eps); n^2 is off by at most off, n by off/(2 n) + 1
+    least = isqrt(low << g.bits)
+    off = dot_error(g, columns, heaviest(rows), error, heaviest(rows), error) + 2
+    n_error = g.over(off, least) + 2
+    if 4 * n_error > least:
+        raise FailedError("the precision does not suffice for normalised numbers")
+    floor = max(least, min(map(min, roots)) - n_error)
+    wide = [r * (columns // len(r)) for r in roots]
+    matrix = [[(x << g.bits) // n for x, n in zip(r, ns)] for r, ns in zip(rows, wide)]
+    # |w/n| <= 1, and w/n moves by at most (error + |w/n| n_error)/n
+    return Weight(Balls(matrix, g.over(error + n_error, floor) + 2), wide, n_error, floor)
+
+
+def through(g: Grid, weight: Weight, by_entry: bool, rows: Rows, error: int) -> tuple[Rows, int]:
+    """``(h - P <P, h>)/n`` by rows or entries of P; each of the `rows` holds one h for each."""
+    columns = len(weight.matrix.rows[0])
+    biggest = largest(rows) + error
+    found = []
+    for row in rows:
+        entries: Ints = []
+        for i, (m, n) in enumerate(zip(weight.matrix.rows, weight.roots)):
+            h = row[i * columns:(i + 1) * columns]
+            if by_entry:
+                across = [x - (y * (y * x >> g.bits) >> g.bits) for x, y in zip(h, m)]
+            else:
+                along = dot(m, h) >> g.bits
+                across = [x - (y * along >> g.bits) for x, y in zip(h, m)]
+            entries += [(x << g.bits) // y for x, y in zip(across, n)]
+        found.append(entries)
+    # entries of P are at most 1: <P, h> is off by at most c (error + m_error (biggest)), and
+    # P <P, h> by that plus m_error times |<P, h>| <= c biggest
+    c, floor = 1 if by_entry else columns, weight.floor
+    m_error = weight.matrix.error + 1
+    off = 2 * c * error + (3 * c * m_error * biggest >> g.bits) + 2 * c + 4
+    # a quotient by n is off by off/n + |a| n_error/n^2, |a| <= (c + 1) biggest
+    relative = g.times(g.over((c + 1) * biggest, floor), g.over(weight.error, floor))
+    return found, g.over(off, floor) + relative + 2
+
+
+def centred(x: Balls) -> Balls:
+    """Rows minus their means."""
+    return Balls([[v - sum(r) // len(r) for v in r] for r in x.rows], 2 * x.error + 2)
+
+
+def by_root(g: Grid, x: Balls, n: int) -> Balls:
+    """``sqrt(n)`` times an array."""
+    root = isqrt(n << 2 * g.bits)
+    error = (x.error * (root + 1) + largest(x.rows) >> g.bits) + 2
+    return Balls([[v * root >> g.bits for v in r] for r in x.rows], error)
 
 
 class Held(NamedTuple):
@@ -710,6 +782,7 @@ class Network:
         self.values = [data]
         self.slopes: dict[int, Balls] = {}
         self.bends: dict[int, Rows] = {}
+        self.units: dict[int, Weight] = {}  # of the operation normalise, one row for each sample
         for k in range(1, len(nodes)):
             self.values.append(self._value(k))
             g.held(largest(self.values[k].rows))
@@ -721,24 +794,8 @@ class Network:
         columns = len(flat) // shape[0]
         rows = [flat[i * columns:(i + 1) * columns] for i in range(shape[0])]
         if node.normalise == "none":
-            return Weight(Balls(rows, error), [], 0)
-        g, eps = self.g, self.g.down(node.eps)
-        if node.normalise == "rows":
-            squares = [[(dot(r, r) >> g.bits) + eps] for r in rows]
-        else:
-            squares = [[(x * x >> g.bits) + eps for x in r] for r in rows]
-        roots = [[isqrt(s << g.bits) for s in row] for row in squares]
-        # root n >= sqrt(eps); n^2 is off by at most off, n by off/(2 n) + 1
-        least = isqrt(eps << g.bits)
-        off = dot_error(g, columns, heaviest(rows), error, heaviest(rows), error) + 2
-        n_error = self.g.over(off, least) + 2
-        if 4 * n_error > least:
-            raise FailedError("the precision does not suffice for normalised weights")
-        wide = [r * (columns // len(r)) for r in roots]
-        matrix = [[(x << g.bits) // n for x, n in zip(r, ns)] for r, ns in zip(rows, wide)]
-        # |w/n| <= 1, and w/n moves by at most (error + |w/n| n_error)/(n - n_error)
-        m_error = self.g.over(error + n_error, least - n_error) + 2
-        return Weight(Balls(matrix, m_error), wide, n_error)
+            return Weight(Balls(rows, error), [], 0, 0)
+        return normalised(self.g, rows, error, node.eps, node.normalise == "entries")
 
     def scaled(self, x: Balls, factor: Fraction) -> Balls:
         """A multiple of an array."""
@@ -782,11 +839,15 @@ class Network:
             value, self.slopes[k], self.bends[k] = apply(g, FUNCTIONS[node.function], x)
             return value
         if node.op == "scale":
-            x = self.scaled(x, node.scale)
-            if node.weight is None:
-                return x
-            _, (a,), error = self.parameters[node.weight]
-            return times_balls(g, x, Balls([[a] * len(r) for r in x.rows], error))
+            return self._factors(node, x)
+        if node.op == "shift":
+            assert node.weight is not None
+            _, offset, error = self.parameters[node.weight]
+            return Balls([list(map(sum, zip(r, offset))) for r in x.rows], x.error + error)
+        if node.op == "normalise":
+            u, size = centred(x), node.size
+            self.units[k] = normalised(g, u.rows, u.error, size * node.eps, False)
+            return by_root(g, self.units[k].matrix, size)
         if node.op == "average":
             assert node.window is not None
             places = node.window.places
@@ -801,6 +862,15 @@ class Network:
                           for rows in zip(*(b.rows for b in given))],
                          max(b.error for b in given))
         return x  # flatten
+
+    def _factors(self, node: Node, x: Balls) -> Balls:
+        """Rows times the fixed factor and the trained one, a number or one for each entry."""
+        x = self.scaled(x, node.scale)
+        if node.weight is None:
+            return x
+        _, a, error = self.parameters[node.weight]
+        wide = a if len(a) == node.size else a * node.size
+        return times_balls(self.g, x, Balls([wide] * len(x.rows), error))
 
     @property
     def outputs(self) -> int:
@@ -849,11 +919,16 @@ class Network:
             wide = [row for row in slopes.rows for _ in range(each)]
             yield times_balls(g, p, Balls(wide, slopes.error))
         elif node.op == "scale":
-            p = self.scaled(p, node.scale)
-            if node.weight is not None:
-                _, (a,), error = self.parameters[node.weight]
-                p = times_balls(g, p, Balls([[a] * len(r) for r in p.rows], error))
-            yield p
+            yield self._factors(node, p)
+        elif node.op == "normalise":
+            unit, each = self.units[k], len(p.rows) // self.samples
+            rows, error = list[Ints](), 0
+            for i in range(self.samples):
+                own = unit._replace(matrix=Balls(unit.matrix.rows[i:i + 1], unit.matrix.error),
+                                    roots=unit.roots[i:i + 1])
+                part, off = through(g, own, False, p.rows[i * each:(i + 1) * each], p.error)
+                rows, error = rows + part, max(error, off)
+            yield centred(by_root(g, Balls(rows, error), node.size))
         elif node.op == "average":
             assert node.window is not None
             places, uses = node.window.places, node.window.uses
@@ -902,16 +977,20 @@ class Network:
 def gradients(net: Network, k: int, p: Balls) -> Balls:
     """Derivatives in the weight and bias of operation k, one row for each row of adjoints p."""
     g, node, each = net.g, net.nodes[k], len(p.rows) // net.samples
+    if node.op == "shift":
+        return Balls([list(r) for r in p.rows], p.error)
     if node.op == "scale":
+        assert node.weight is not None
         x = net.scaled(net.values[node.sources[0]], node.scale)
         wide = Balls([r for r in x.rows for _ in range(each)], x.error)
+        if net.parameters[node.weight].shape:
+            return times_balls(g, wide, p)
         most = max(heaviest(wide.rows), heaviest(p.rows))
         error = dot_error(g, node.size, most, wide.error, most, p.error)
         return Balls([[dot(a, b) >> g.bits] for a, b in zip(wide.rows, p.rows)], error)
     patches, u_error = net.patches(k), net.patch_error(k)
     weight = net.weights[k]
     pixels = len(patches[0])
-    columns = len(patches[0][0])
     found, most = [], 0
     turned = [[list(c) for c in zip(*us)] for us in patches]  # entry by window
     u_most = max(map(heaviest, turned))
@@ -925,41 +1004,13 @@ def gradients(net: Network, k: int, p: Balls) -> Balls:
         found.append(entries)
     error = dot_error(g, pixels, most, p.error, u_most, u_error)
     if node.normalise != "none":
-        found, error = _through(net, k, found, error, columns)
+        found, error = through(g, weight, node.normalise == "entries", found, error)
     if node.bias is not None:
         for entries, row in zip(found, p.rows):
             entries += [sum(row[i * pixels:(i + 1) * pixels])
                         for i in range(len(weight.matrix.rows))]
         error = max(error, pixels * p.error)
     return Balls(found, error)
-
-
-def _through(net: Network, k: int, rows: Rows, error: int, columns: int) -> tuple[Rows, int]:
-    """Gradients in w from those in P(w): ``(h - P <P, h>)/n`` for each row or entry."""
-    g, node, weight = net.g, net.nodes[k], net.weights[k]
-    matrix, roots = weight.matrix.rows, weight.roots
-    least = isqrt(g.down(node.eps) << g.bits) - weight.error
-    biggest = largest(rows) + error
-    found = []
-    for row in rows:
-        entries: Ints = []
-        for i, (m, n) in enumerate(zip(matrix, roots)):
-            h = row[i * columns:(i + 1) * columns]
-            if node.normalise == "rows":
-                along = dot(m, h) >> g.bits
-                across = [x - (y * along >> g.bits) for x, y in zip(h, m)]
-            else:
-                across = [x - (y * (y * x >> g.bits) >> g.bits) for x, y in zip(h, m)]
-            entries += [(x << g.bits) // y for x, y in zip(across, n)]
-        found.append(entries)
-    # entries of P are at most 1: <P, h> is off by at most c (error + m_error (biggest)), and
-    # P <P, h> by that plus m_error times |<P, h>| <= c biggest
-    c = columns if node.normalise == "rows" else 1
-    m_error = weight.matrix.error + 1
-    off = 2 * c * error + (3 * c * m_error * biggest >> g.bits) + 2 * c + 4
-    # a quotient by n is off by off/n + |a| n_error/n^2, |a| <= (c + 1) biggest
-    relative = net.g.times(net.g.over((c + 1) * biggest, least), net.g.over(weight.error, least))
-    return found, net.g.over(off, least) + relative + 2
 
 
 def input_gram(net: Network, k: int) -> Balls:
@@ -1067,6 +1118,7 @@ def spread_map(f: Callable[..., int], *spreads: Spread) -> Spread:
 
 
 NONE = Spread(0, 0, 0)
+BENT = Fraction("1.154701")  # above 2/sqrt 3: |D^2 (w/n)[h, h]| <= BENT |h|^2/n^2, [C 3]
 
 
 def sizes_of(g: Grid, patches: list[Rows], error: int, ones: bool) -> Spread:
@@ -1137,6 +1189,11 @@ class _Ball:
                 self._activation(k, before[0])
             elif node.op == "scale":
                 center, push = self._scale(k)
+            elif node.op == "shift":
+                n = self.net.samples << g.bits
+                center = Spread(g.root(n), g.root(g.root(n)), g.one)
+            elif node.op == "normalise":
+                self._normalise(k, before[0])
             elif node.op == "average":
                 assert node.window is not None
                 # Schur: rows sum to at most 1, columns to at most uses/count
@@ -1159,7 +1216,7 @@ class _Ball:
             size = g.times(size, g.root(node.window.uses << g.bits))
         slope = g.one  # norm of DP
         if node.normalise != "none":
-            slope = g.over(g.one, isqrt(g.down(node.eps) << g.bits))
+            slope = g.over(g.one, self._floor(net.weights[k], node.eps, self.radius))
         push = max(slope, g.one) if node.bias is not None else slope
         center = spread_map(lambda a: g.times(a, push), sizes_of(
             g, net.patches(k), net.patch_error(k), node.bias is not None))
@@ -1167,6 +1224,18 @@ class _Ball:
         self.gain[k] = g.times(size, weight + g.times(slope, self.radius))
         self.inner[k] = g.times(size, slope)
         return center, g.times(size, push)
+
+    def _floor(self, weight: Weight, eps: Fraction, move: int) -> int:
+        """Lower bound of ``sqrt(eps + |w|^2)`` where w moves by `move`; it moves no farther."""
+        g = self.g
+        return max(isqrt(g.down(eps) << g.bits), weight.floor - move)
+
+    def _normalise(self, k: int, x: Spread) -> None:
+        """``sqrt(m) u/sqrt(m eps + |u|^2)``, u centred: derivatives of [C 3]."""
+        g, node = self.g, self.net.nodes[k]
+        low = self._floor(self.net.units[k], node.size * node.eps, x.most)
+        self.gain[k] = g.over(g.root(node.size << g.bits), low)
+        self.bend[k] = g.over(g.times(g.up(BENT), self.gain[k]), low)
 
     def _activation(self, k: int, x: Spread) -> None:
         g, net = self.g, self.net
@@ -1182,10 +1251,12 @@ class _Ball:
         size = self.gain[k] = g.up(abs(node.scale))
         if node.weight is None:
             return NONE, 0
-        _, (a,), error = net.parameters[node.weight]
+        shape, a, error = net.parameters[node.weight]
         value = net.scaled(net.values[node.sources[0]], node.scale)
-        lengths = [norm(g, row, value.error) for row in value.rows]
-        self.gain[k] = g.times(size, abs(a) + error + self.radius)
+        # |h x| <= |h| max|x_j| for one factor h_j for each entry
+        lengths = [largest([row]) + value.error if shape else norm(g, row, value.error)
+                   for row in value.rows]
+        self.gain[k] = g.times(size, largest([a]) + error + self.radius)
         self.inner[k] = size
         fourth = g.root(g.root(sum(g.times(n, n, n, n) for n in lengths)))
         return Spread(g.length(*lengths), fourth, max(lengths)), size
@@ -1201,8 +1272,8 @@ class _Ball:
             node, source = nodes[k], nodes[k].sources[0]
             tangent = self.tangent[source]
             back = g.times(self.gain[k], away[k])
-            if node.op == "activation":
-                column = self._columns(k)
+            if node.op in ("activation", "normalise"):
+                column = self._columns(k) if node.op == "activation" else self._operator(k)
                 # [C 3, term A]
                 weight = g.times(column + away[k], self.bend[k])
                 for b, t in tangent.items():
@@ -1230,7 +1301,9 @@ class _Ball:
         size = g.times(g.up(abs(node.scale)), self.move[node.sources[0]].two)
         if node.window is not None:
             size = g.times(size, g.root(node.window.uses << g.bits))
-        return g.times(g.up(Fraction("0.858651") / node.eps), two + size)
+        low = self._floor(net.weights[k], node.eps, self.radius)
+        bend = min(g.up(Fraction("0.858651") / node.eps), g.over(g.over(g.up(BENT), low), low))
+        return g.times(bend, two + size)
 
     def _columns(self, k: int) -> int:
         """Largest norm of a column of the adjoint of a sample: all outputs, one entry."""
@@ -1394,12 +1467,16 @@ def work(c: Certificate) -> tuple[int, int]:
             series = min(50 * bits, 30000) if node.function in ("erf", "gelu") else 600
             total += samples * node.size * series + places + 4 * blocks**2
             held += 2 * samples * node.size
+        if node.op == "normalise":
+            total += 8 * places + 4 * blocks**2 + 2 * samples * norm_of(outputs, node.size)
+            held += 2 * samples * node.size
         if node.weight is None:
             continue
         total += 2 * samples * norm_of(outputs, node.size)
         entries = len(c.parameters[node.weight].values)
         if node.op != "linear":
-            total += rows * (node.size + rows)
+            total += rows * (node.size + rows * entries)
+            held += rows * entries * (2 if c.steps else 1)
             continue
         high = node.shape[0]
         wide = entries // high

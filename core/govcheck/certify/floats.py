@@ -1,14 +1,13 @@
-"""A certificate's program in float64: values, adjoints, gradients and the bound of section 7.
+"""A certificate's program in float64: values, adjoints, gradients.
 
-The same network and the same bound as in `govcheck.certify.checker`, written a second time with
-numpy, for training and for finding what to claim. Nothing here is trusted.
+The same network as in `govcheck.certify.checker`, written a second time with numpy, for training
+and for finding what to claim. Nothing here is trusted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any, Final
 
 import numpy as np
@@ -21,7 +20,6 @@ from govcheck.certify.checker import Node
 Array = NDArray[np.float64]
 Parameters = dict[str, Array]
 
-KAPPA: Final = 0.858651
 _ROOT_PI: Final = float(np.sqrt(np.pi))
 
 
@@ -136,8 +134,15 @@ class FloatNetwork:
                 value, run.slopes[k], run.bends[k] = FUNCTIONS[node.function](x)
                 return value
             case "scale":
-                own = 1.0 if node.weight is None else theta[node.weight]
-                return np.asarray(float(node.scale) * own * x)
+                return self._factor(node, theta) * x
+            case "shift":
+                assert node.weight is not None
+                return x + theta[node.weight].ravel()
+            case "normalise":
+                centred = x - x.mean(1, keepdims=True)
+                root = np.sqrt(float(node.eps) + (centred**2).mean(1, keepdims=True))
+                run.patches[k], run.matrices[k] = root, centred / root
+                return run.matrices[k]
             case "average":
                 return np.asarray(_read(x, self.places[k]).mean(-1))
             case "sum":
@@ -145,6 +150,11 @@ class FloatNetwork:
             case "concat":
                 return np.concatenate(given, axis=1)
         return x
+
+    def _factor(self, node: Node, theta: Parameters) -> Array:
+        """The factor of each entry, fixed and trained."""
+        own = np.ones(1) if node.weight is None else theta[node.weight]
+        return np.asarray(float(node.scale) * own.ravel())
 
     def adjoints(self, theta: Parameters, run: Pass, seeds: Array) -> list[Array]:
         """``seeds`` of shape ``(N, k, outputs)`` pulled back to each node, ``(N, k, size)``."""
@@ -173,8 +183,11 @@ class FloatNetwork:
             elif node.op == "activation":
                 back = p * run.slopes[k][:, None]
             elif node.op == "scale":
-                own = 1.0 if node.weight is None else theta[node.weight]
-                back = np.asarray(float(node.scale) * own * p)
+                back = self._factor(node, theta) * p
+            elif node.op == "normalise":
+                y = run.matrices[k][:, None]
+                back = (p - y * (p * y).mean(-1, keepdims=True)) / run.patches[k][:, None]
+                back = back - back.mean(-1, keepdims=True)
             elif node.op == "average":
                 places = self.places[k]
                 wide = np.repeat(p[..., None], places.shape[1], axis=-1) / places.shape[1]
@@ -190,9 +203,8 @@ class FloatNetwork:
             if node.weight is None:
                 continue
             p = adjoints[k]
-            if node.op == "scale":
-                x = float(node.scale) * run.values[node.sources[0]]
-                found[node.weight] = np.einsum("nki,ni->nk", p, x)
+            if node.op != "linear":
+                found[node.weight] = self._plain(node, theta, run, p)
                 continue
             m, u = run.matrices[k], run.patches[k]
             split = p.reshape(*p.shape[:2], len(m), u.shape[1])
@@ -211,9 +223,8 @@ class FloatNetwork:
             if node.weight is None:
                 continue
             p = adjoints[k][:, 0]
-            if node.op == "scale":
-                x = float(node.scale) * run.values[node.sources[0]]
-                found[node.weight] = np.asarray((p * x).sum())
+            if node.op != "linear":
+                found[node.weight] = self._plain(node, theta, run, adjoints[k]).sum((0, 1))
                 continue
             m, u = run.matrices[k], run.patches[k]
             split = p.reshape(len(p), len(m), u.shape[1])
@@ -256,14 +267,21 @@ class FloatNetwork:
     def _own(self, k: int, theta: Parameters, run: Pass, p: Array) -> list[Array]:
         node = self.nodes[k]
         assert node.weight is not None
-        if node.op == "scale":
-            x = float(node.scale) * run.values[node.sources[0]]
-            return [np.einsum("nki,ni->nk", p, x)]
+        if node.op != "linear":
+            return [self._plain(node, theta, run, p)]
         m, u = run.matrices[k], run.patches[k]
         split = p.reshape(*p.shape[:2], len(m), u.shape[1])
         g = np.einsum("nkmq,nqc->nkmc", split, u, optimize=True)
         found = [_through(g, m, node, theta[node.weight])]
         return [*found, split.sum(-1)] if node.bias is not None else found
+
+    def _plain(self, node: Node, theta: Parameters, run: Pass, p: Array) -> Array:
+        """Derivatives in a trained factor, a vector of them, or a vector that is added."""
+        assert node.weight is not None
+        shape = theta[node.weight].shape
+        if node.op == "scale":
+            p = p * (float(node.scale) * run.values[node.sources[0]])[:, None]
+        return p.reshape(*p.shape[:2], *shape) if shape else p.sum(-1)
 
     def jacobian_adjoints(self, theta: Parameters, run: Pass) -> list[Array]:
         """Adjoints of every output."""
@@ -293,159 +311,3 @@ def _through(g: Array, m: Array, node: Node, w: Array) -> Array:
     if node.normalise == "entries":
         return np.asarray(g * (1 - m * m) / np.sqrt(eps + flat * flat))
     return g
-
-
-Three = NDArray[np.float64]
-"""The three norms of a spread: two, four, most."""
-
-
-def _lengths(rows: Array) -> Three:
-    n = np.linalg.norm(rows, axis=-1)
-    return np.array([np.sqrt((n**2).sum()), (n**4).sum() ** 0.25, n.max(initial=0.0)])
-
-
-def _sizes(u: Array, ones: bool) -> Three:
-    """Spread of ``h -> (h U_i)_i``, see `checker.sizes_of`."""
-    samples, pixels, _ = u.shape
-    if ones:
-        u = np.concatenate([u, np.ones((samples, pixels, 1))], axis=2)
-    rows = u.reshape(samples * pixels, -1)
-    per = np.linalg.norm(u.reshape(samples, -1), axis=1)
-    four = float((per**4).sum() ** 0.25)
-    if len(rows) <= 4096:
-        inner = (rows @ rows.T) ** 2
-        table = inner.reshape(samples, pixels, samples, pixels).sum((1, 3))
-        four = min(four, float(np.linalg.norm(table, 2)) ** 0.25)
-    two = float(np.linalg.norm(rows, 2))
-    return np.array([two, min(two, four), min(two, four, per.max())])
-
-
-def second_order(net: FloatNetwork, theta: Parameters, run: Pass, radius: float,
-                 adjoints: list[Array] | None = None) -> float:
-    """Bound of the Lipschitz constant of J within `radius`, as in section 7 of the checker."""
-    q = _Second(net, theta, run, radius, adjoints).form()
-    return float(np.linalg.norm(q, 2))
-
-
-def input_drift(net: FloatNetwork, theta: Parameters, run: Pass, radius: float,
-                adjoints: list[Array]) -> float:
-    """Bound of the change of the last operation's input, as in section 7 of the checker."""
-    last = net.nodes[-1]
-    moved = _Second(net, theta, run, radius, adjoints).move[last.sources[0]]
-    return abs(float(last.scale)) * float(moved[0])
-
-
-class _Second:
-    def __init__(self, net: FloatNetwork, theta: Parameters, run: Pass, radius: float,
-                 adjoints: list[Array] | None) -> None:
-        self.net, self.theta, self.run, self.radius = net, theta, run, radius
-        self.p = net.jacobian_adjoints(theta, run) if adjoints is None else adjoints
-        count = len(net.nodes)
-        self.own: dict[int, Three] = {}
-        self.gain = np.ones(count)
-        self.inner = np.zeros(count)
-        self.bend, self.steep = np.zeros(count), np.zeros(count)
-        self.move: list[Three] = [np.zeros(3)]
-        self.reach: list[dict[int, float]] = [{}]
-        for k in range(1, count):
-            self._forward(k, net.nodes[k])
-
-    def _forward(self, k: int, node: Node) -> None:
-        before = [self.move[s] for s in node.sources]
-        reach = [self.reach[s] for s in node.sources]
-        x = before[0]
-        if node.op == "sum":
-            moved = np.asarray(sum(before))
-            keys = {b for r in reach for b in r}
-            own = {b: sum(r.get(b, 0.0) for r in reach) for b in keys}
-        elif node.op == "concat":
-            moved = np.sqrt(sum(m * m for m in before))
-            keys = {b for r in reach for b in r}
-            own = {b: float(np.hypot.reduce([r.get(b, 0.0) for r in reach])) for b in keys}
-        else:
-            gain, center = self._step(k, node, x)
-            moved = gain * x + self.radius * center
-            own = {b: v * gain for b, v in reach[0].items()}
-            if node.weight is not None:
-                own[k] = 1.0
-        self.move.append(moved)
-        self.reach.append(own)
-
-    def _step(self, k: int, node: Node, x: Three) -> tuple[float, Three]:
-        """The gain of an operation on its input, the spread of its own parameters."""
-        run, none = self.run, np.zeros(3)
-        size = abs(float(node.scale))
-        if node.op == "linear":
-            if node.window is not None:
-                size *= node.window.uses**0.5
-            slope = 1.0 if node.normalise == "none" else float(node.eps) ** -0.5
-            push = max(slope, 1.0) if node.bias is not None else slope
-            center = push * _sizes(run.patches[k], node.bias is not None)
-            fixed = not self.reach[node.sources[0]]
-            weight = 0.0 if fixed else float(np.linalg.norm(run.matrices[k], 2))
-            self.gain[k] = size * (weight + slope * self.radius)
-            self.inner[k] = size * slope
-            self.own[k] = center + size * push * x
-            return self.gain[k], center
-        if node.op == "activation":
-            f = checker.FUNCTIONS[node.function]
-            most = float(np.abs(run.bends[k]).max()) + float(f.third) * x[2]
-            self.bend[k] = min(float(f.curvature), most)
-            steepest = float(np.abs(run.slopes[k]).max()) + self.bend[k] * x[2]
-            self.steep[k] = self.gain[k] = min(float(f.slope), steepest)
-            return self.gain[k], none
-        if node.op == "scale":
-            self.gain[k] = size
-            if node.weight is None:
-                return size, none
-            center = _lengths(size * run.values[node.sources[0]])
-            self.gain[k] = size * (abs(float(self.theta[node.weight])) + self.radius)
-            self.inner[k] = size
-            self.own[k] = center + size * x
-            return self.gain[k], center
-        if node.op == "average":
-            assert node.window is not None
-            self.gain[k] = (node.window.uses / len(node.window.places[0])) ** 0.5
-        return self.gain[k], none
-
-    def form(self) -> Array:
-        """The matrix Q of the theory page."""
-        blocks = [k for k, n in enumerate(self.net.nodes) if n.weight is not None]
-        place = {k: i for i, k in enumerate(blocks)}
-        q = np.zeros((len(blocks), len(blocks)))
-        away = np.zeros(len(self.net.nodes))
-        for k in range(len(self.net.nodes) - 1, 0, -1):
-            node, source = self.net.nodes[k], self.net.nodes[k].sources[0]
-            if node.op == "activation":
-                column = float(np.linalg.norm(self.p[k], axis=1).max(initial=0.0))
-                v = np.zeros(len(blocks))
-                for b, r in self.reach[source].items():
-                    v[place[b]] = r * self.own[b][1]
-                q += (column + away[k]) * self.bend[k] * np.outer(v, v)
-                away[source] += self.steep[k] * away[k]
-                away[source] += column * self.bend[k] * self.move[source][2]
-                continue
-            operator = 0.0
-            if node.weight is not None:
-                operator = float(np.linalg.norm(self.p[k], 2, axis=(1, 2)).max(initial=0.0))
-                at = operator + away[k]
-                for b, r in self.reach[source].items():
-                    term = at * self.inner[k] * r * self.own[b][0]
-                    q[place[k], place[b]] += term
-                    q[place[b], place[k]] += term
-                if node.normalise != "none":
-                    q[place[k], place[k]] += at * self._curved(k, node)
-            if node.op in ("linear", "scale", "average"):
-                away[source] += self.gain[k] * away[k]
-                away[source] += self.inner[k] * self.radius * operator
-            else:
-                for s in node.sources:
-                    away[s] += away[k]
-        return q
-
-    def _curved(self, k: int, node: Node) -> float:
-        size = abs(float(node.scale)) * self.move[node.sources[0]][0]
-        if node.window is not None:
-            size *= node.window.uses**0.5
-        two = float(_sizes(self.run.patches[k], False)[0])
-        return KAPPA / float(Fraction(node.eps)) * (two + float(size))

@@ -75,11 +75,24 @@ def activation(function: str) -> Operation:
 
 
 def scale(factor: float, parameter: str | None = None) -> Operation:
-    """Multiplication by a fixed number and, if a parameter is named, by a trained one."""
+    """Multiplication by a fixed number and, if a parameter is named, by a trained one.
+
+    The parameter is one number, or has the shape of a sample and multiplies entry by entry.
+    """
     fields: dict[str, Any] = {"factor": float(factor).hex()}
     if parameter is None:
         return Operation("scale", {**fields, "parameter": None})
     return Operation("scale", fields, {"parameter": parameter})
+
+
+def shift(parameter: str) -> Operation:
+    """A trained number added to each entry."""
+    return Operation("shift", {}, {"parameter": parameter})
+
+
+def normalise(eps: float) -> Operation:
+    """``(x - mean)/sqrt(eps + var)`` over all entries of a sample, var their mean square."""
+    return Operation("normalise", {"eps": float(eps).hex()})
 
 
 def average(kernel: Sequence[int], stride: Sequence[int]) -> Operation:

@@ -15,15 +15,9 @@ import numpy as np
 from scipy import linalg, special
 
 from govcheck.certify import checker
-from govcheck.certify.floats import (
-    Array,
-    FloatNetwork,
-    Parameters,
-    Pass,
-    input_drift,
-    second_order,
-)
+from govcheck.certify.floats import Array, FloatNetwork, Parameters, Pass
 from govcheck.certify.program import Task
+from govcheck.certify.second import input_drift, second_order
 
 Aim = Literal["steps", "rate"]
 

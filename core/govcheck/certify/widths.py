@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from govcheck.certify.floats import Array, second_order
+from govcheck.certify.floats import Array
 from govcheck.certify.program import Task
 from govcheck.certify.prover import Measured, Prover
 from govcheck.certify.search import Outcome, certify
+from govcheck.certify.second import second_order
 
 PUBLISHED = 1 / 16
 """What Oymak and Soltanolkotabi's conditions ask of h with the best constants."""

@@ -11,12 +11,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from govcheck.bounds.answer import v_add, v_best, v_mul, v_rss
+from govcheck.bounds.answer import Unknown, v_add, v_best, v_mul, v_rss
 from govcheck.bounds.expr import ONE, ZERO, Expr, minimum, mul, num, sqrt
-from govcheck.plugin import At, Layer, Parameter, Ref, Shape, Value, bound
+from govcheck.plugin import At, Layer, Parameter, Ref, Shape, Value, Values, bound
 from govcheck.plugin.activation import require_positive
+
+if TYPE_CHECKING:
+    from govcheck.certify.operations import Operation
 
 CURVATURE: Final = Fraction(48, 125) * sqrt(5)
 """Supremum of ``c |D2g|``, attained at ``|u|^2 = c/4`` along u."""
@@ -53,6 +56,15 @@ class Normalised(Layer):
     @abstractmethod
     def layout(self, at: At) -> Groups:
         """The groups of a batch."""
+
+    def certificate_operations(
+        self, shape: tuple[int, ...], values: Values
+    ) -> tuple[Operation, ...] | Unknown:
+        """None: certificates know one normalisation, `layer_norm` over whole samples."""
+        return Unknown.because(
+            f"certificates cover layer_norm over whole samples, not {self.name}: the checker "
+            "bounds each sample by itself, and one group of entries for each"
+        )
 
     @abstractmethod
     def scale_shape(self, shape: Shape) -> Shape:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from govcheck.bounds.answer import Unknown
 from govcheck.plugin import At, Shape, ShapeError, Values
 from govcheck_plugins.layers._normalised import Groups, Normalised, product
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from govcheck.certify.operations import Operation
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,19 @@ class LayerNorm(Normalised):
     def layout(self, at: At) -> Groups:
         size = product(*at.shape[-self.axes :])
         return Groups(size, at.entries, product(at.samples, *at.shape[: -self.axes]))
+
+    def certificate_operations(
+        self, shape: tuple[int, ...], values: Values
+    ) -> tuple[Operation, ...] | Unknown:
+        from govcheck.certify.operations import normalise, scale, shift
+
+        if self.axes != len(shape):
+            return Unknown.because(
+                f"certificates know layer_norm over all {len(shape)} dimensions of a sample, not "
+                f"over the last {self.axes}"
+            )
+        trained = (scale(1.0, "scale"), shift("bias")) if self.affine else ()
+        return (normalise(values(self.eps)), *trained)
 
     def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
         from govcheck.numeric.norms import Normalise

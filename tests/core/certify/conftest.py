@@ -12,9 +12,10 @@ import pytest
 from scipy import linalg
 
 import govcheck
-from govcheck.certify.floats import FloatNetwork, input_drift, second_order
+from govcheck.certify.floats import FloatNetwork
 from govcheck.certify.program import Task, task
 from govcheck.certify.prover import Prover
+from govcheck.certify.second import input_drift, second_order
 
 LAYERS = {
     "one hidden layer": "[{affine: {out: 5}}, tanh, {affine: {out: 1}}]",
@@ -37,6 +38,10 @@ LAYERS = {
     "branches": (
         "[{affine: {out: 3}}, {parallel: {join: concat, branches: [[tanh], [sigmoid,"
         " {affine: {out: 2}}], []]}}, tanh, {affine: {out: 1}}]"
+    ),
+    "layer norm": (
+        "[{affine: {out: 4}}, {layer_norm: {eps: 1/4}}, tanh, {affine: {out: 4}},"
+        " {layer_norm: {eps: 1, affine: false}}, softplus, {affine: {out: 2}}]"
     ),
     "images": (
         "[{conv: {out: 2, kernel: 2, stride: 1, padding: 1}}, tanh, {avg_pool: {kernel: 2,"

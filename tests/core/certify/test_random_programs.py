@@ -60,7 +60,8 @@ class Program:
     def _add(self, rng: random.Random, k: int) -> None:
         source = rng.choice([k, rng.randrange(k + 1)])
         size, op = self.sizes[source], rng.choice(
-            ["linear", "linear", "activation", "activation", "scale", "sum", "concat"])
+            ["linear", "linear", "activation", "activation", "scale", "sum", "concat", "shift",
+             "normalise"])
         if op == "linear":
             self._linear(rng, source, rng.choice([1, 2, 3]))
         elif op == "activation":
@@ -69,9 +70,14 @@ class Program:
         elif op == "scale":
             name = f"s{k}" if rng.random() < 0.6 else None
             if name:
-                self.shapes[name] = ()
+                self.shapes[name] = rng.choice([(), (size,)])
             self._append({"op": op, "from": [source], "factor": rng.choice(
                 [1.0, -1.5, 0.0 if name is None else 0.5]).hex(), "parameter": name}, size)
+        elif op == "shift":
+            self.shapes[f"t{k}"] = (size,)
+            self._append({"op": op, "from": [source], "parameter": f"t{k}"}, size)
+        elif op == "normalise":
+            self._append({"op": op, "from": [source], "eps": rng.choice([0.25, 1.0]).hex()}, size)
         elif op == "sum":
             same = [i for i, n in enumerate(self.sizes) if n == size]
             given = [rng.choice(same) for _ in range(rng.choice([1, 2, 3]))]
@@ -109,6 +115,11 @@ class Program:
                 factor = float.fromhex(op["factor"]) * (w[op["parameter"]] if op["parameter"]
                                                         else 1)
                 values.append(factor * given[0])
+            elif op["op"] == "shift":
+                values.append(given[0] + w[op["parameter"]])
+            elif op["op"] == "normalise":
+                u = given[0] - given[0].mean(1, keepdims=True)
+                values.append(u / np.sqrt(float.fromhex(op["eps"]) + (u**2).mean(1)[:, None]))
             elif op["op"] == "sum":
                 values.append(sum(given[1:], given[0]))
             elif op["op"] == "concat":

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from govcheck.certify import checker
-from govcheck.certify.floats import second_order
+from govcheck.certify.second import second_order
 
 Array = NDArray[np.float64]
 
