@@ -149,7 +149,7 @@ def _notation(out: Blocks, doc: Json) -> None:
         value = line("in a recurrence") if s["name"] in states else _symbol_value(s)
         meaning = line(s["meaning"] or s["origin"])
         rows.append(((Math(s["latex"]),), (Code(s["name"]),), meaning, value))
-    out.table(("symbol", "name", "meaning", "value"), rows, (0, 0.2, 0.32, 0.17))
+    out.table(("symbol", "name", "meaning", "value"), rows, (0, 0.19, 0.3, 0.16))
 
 
 def _symbol_value(s: Json) -> Inlines:

@@ -55,13 +55,21 @@ The constant is \govBeta, that is $\beta \le \govBetaValue$.
 
 
 @needs_tex
-def test_a_fragment_goes_into_a_paper(small_full, tmp_path):
+@pytest.mark.parametrize("which", ["small_full", "both_full"])
+def test_a_fragment_goes_into_a_paper(which, request, tmp_path):
+    doc = request.getfixturevalue(which)
     (tmp_path / "report.tex").write_text(PAPER)
-    fragment = latex.render(small_full, form="fragment", bibliography="part")
+    fragment = latex.render(doc, form="fragment", bibliography="part")
     assert r"\documentclass" not in fragment and r"\begin{document}" not in fragment
     (tmp_path / "part.tex").write_text(fragment, encoding="utf-8")
-    (tmp_path / "part.bib").write_text(bibtex(small_full), encoding="utf-8")
-    assert "Citation" not in compiled(tmp_path)
+    (tmp_path / "part.bib").write_text(bibtex(doc), encoding="utf-8")
+    log = compiled(tmp_path)
+    assert too_wide(log) == [] and "Citation" not in log
+
+
+def test_definitions_of_macros_set_nothing(small_full):
+    lines = latex.render(small_full, form="macros").splitlines()
+    assert all(line.startswith("%") or line.endswith("}%") for line in lines)
 
 
 @needs_tex

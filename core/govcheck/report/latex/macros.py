@@ -32,7 +32,8 @@ class Macro:
     def definition(self) -> str:
         """The line that defines it, again where a report is read twice."""
         start = rf"\providecommand{{\{self.name}}}{{}}\renewcommand{{\{self.name}}}"
-        return rf"{start}{{\ensuremath{{{self.tex}}}}}"
+        # without the sign of comment, each line would be a space in the paper
+        return rf"{start}{{\ensuremath{{{self.tex}}}}}%"
 
 
 def letters(name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from govcheck.report.bibliography import cited
 from govcheck.report.latex.escape import prose
 from govcheck.report.latex.macros import PREFIX, macros, table
-from govcheck.report.latex.write import Writer
+from govcheck.report.latex.write import NARROW, ROOM, Writer
 from govcheck.report.pages import pages
 
 Json = dict[str, Any]
@@ -52,7 +52,7 @@ def render(
         return "\n".join([first, "% needs \\usepackage{amsmath}", table(found), definitions, ""])
     body = "\n".join([
         r"\begingroup\sloppy\emergencystretch=3em\allowdisplaybreaks",
-        Writer(figures).blocks(pages(doc, steps=False)),
+        Writer(figures, NARROW if form == "fragment" else ROOM).blocks(pages(doc, steps=False)),
         r"\par\endgroup",
     ])
     name = prose(doc["architecture"]["name"])

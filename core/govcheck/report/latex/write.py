@@ -31,7 +31,10 @@ from govcheck.report.latex.escape import code, escape, prose
 
 LEVELS: Final = {2: "section*", 3: "subsection*", 4: "paragraph"}
 ROOM: Final = 62.0
-"""Signs of a formula on a line of article's width."""
+"""Signs of a formula on a line of 160 mm."""
+NARROW: Final = 48.0
+"""Signs of a formula on a line of article's own width."""
+SMALLER: Final = ((1.0, ""), (1.11, r"\small"), (1.25, r"\footnotesize"))
 LETTERS: Final = 84.0
 """Letters of small print on a line of that width."""
 TALLEST: Final = 22.0
@@ -44,10 +47,12 @@ class Writer:
 
     Args:
         figures: name of the file of each drawing by its key; drawings without are left out.
+        room: signs of a formula on a line.
     """
 
-    def __init__(self, figures: Mapping[str, str]) -> None:
+    def __init__(self, figures: Mapping[str, str], room: float = ROOM) -> None:
         self._figures = figures
+        self._room = room
 
     def blocks(self, blocks: Sequence[Block]) -> str:
         """Several blocks."""
@@ -65,7 +70,7 @@ class Writer:
                 points = "\n".join(rf"\item {{}}{inline(i)}" for i in items)
                 return f"\\begin{{itemize}}\n{points}\n\\end{{itemize}}"
             case Formulas(formulas):
-                return _display(formulas)
+                return _display(formulas, self._room)
             case Table():
                 return _table(block)
             case Lines(listed):
@@ -131,15 +136,21 @@ def cite(reference: Mapping[str, object]) -> str:
     return rf"\cite[{{{prose(place)}}}]{{{WORKS[source].key}}}{tail}"
 
 
-def _display(formulas: Sequence[Formula]) -> str:
+def _display(formulas: Sequence[Formula], room: float) -> str:
     rows: list[str] = []
     for f in formulas:
-        taken = tex_width(f.name) + 2 * RELATION
-        first, *more = lines(f.tex, ROOM, taken)
-        rows.append(rf"&{f.name} {f.relation} {first} &&")
-        rows += [rf"&\qquad{{}} {line} &&" for line in more]
+        first, *more = lines(f.tex, room, tex_width(f.name) + 2 * RELATION)
+        rows.append(f"&{_smaller(f'{f.name} {f.relation} {first}', room)} &&")
+        rows += [rf"&\qquad{{}} {_smaller(line, room)} &&" for line in more]
     body = " \\\\\n".join(rows)
     return f"\\begin{{flalign*}}\n{body}\n\\end{{flalign*}}"
+
+
+def _smaller(line: str, room: float) -> str:
+    """A line that cannot be broken and is too wide, in smaller letters."""
+    wide = tex_width(line)
+    size = next((size for factor, size in SMALLER if wide <= factor * room), r"\scriptsize")
+    return rf"\text{{{size}$\displaystyle {line}$}}" if size else line
 
 
 def _table(t: Table) -> str:
