@@ -1,3 +1,4 @@
+# ruff: noqa: ANN001, ANN201, ANN204, N812
 """Small members of six families of networks, in plain PyTorch, to be imported.
 
     govcheck import torch_families:resnet --input 1,3,32,32 -o resnet.yaml

@@ -14,6 +14,7 @@ HOOK = {
     "data": builtin.govcheck_data,
     "reproductions": builtin.govcheck_reproductions,
     "edits": builtin.govcheck_edits,
+    "importers": builtin.govcheck_importers,
 }
 FOLDER = {kind: kind for kind in HOOK} | {"reproductions": "reproduce"}
 FILES = [

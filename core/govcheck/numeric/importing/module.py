@@ -267,10 +267,10 @@ def _sizes(blocks: Sequence[Block]) -> Iterator[int]:
     for block in blocks:
         if isinstance(block, Item):
             claim = block.operation.claim
-            for key in SIZES if claim is not None else ():
-                assert claim is not None
-                value = claim.settings.get(key, ())
-                yield from value if isinstance(value, list) else [value]  # type: ignore[misc]
+            settings = {} if claim is None else claim.settings
+            for value in (settings[k] for k in SIZES if k in settings):
+                numbers = value if isinstance(value, list) else [value]
+                yield from (n for n in numbers if isinstance(n, int))
         else:
             parts = block.parts if isinstance(block, Branches) else block.copies[:1]
             for part in parts:

@@ -45,7 +45,7 @@ def agrees():
             dict(network.named_parameters()),
             torch.autograd.grad((found * along).sum(), list(network.parameters())), strict=True))
         # entries are only moved, so sums of squares agree where a parameter is cut in pieces
-        pieces = {name: 0.0 for name in own}
+        pieces = dict.fromkeys(own, 0.0)
         for name, sources in imported.names.items():
             (source,) = sources
             pieces[source] += float(built[name].square().sum())
