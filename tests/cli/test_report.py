@@ -11,6 +11,8 @@ import pytest
 from govcheck.report.schema import report_schema
 from govcheck_cli.main import NOT_HELD, OK, USAGE, VIOLATED, main
 
+ROOT = Path(__file__).parents[2]
+
 
 def document(path):
     doc = json.loads(path.read_text(encoding="utf-8"))
@@ -216,10 +218,9 @@ LARGEST = 2 * 10**6
 
 
 def _sizes_and_margins(name, tmp_path):
-    root = Path(__file__).parents[2]
     out = [tmp_path / f"r.{end}" for end in ("html", "md", "tex", "json")]
     argv = [str(part) for path in out for part in ("-o", path)]
-    assert main(["report", str(root / "examples" / f"{name}.yaml"), *argv]) in (OK, NOT_HELD)
+    assert main(["report", str(ROOT / "examples" / f"{name}.yaml"), *argv]) in (OK, NOT_HELD)
     document(tmp_path / "r.json")
     assert all(100 < path.stat().st_size < LARGEST for path in out)
     if shutil.which("pdflatex"):
@@ -239,3 +240,22 @@ def test_report_of_a_bundled_network(tmp_path):
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_reports_of_the_large_examples(name, tmp_path):
     _sizes_and_margins(name, tmp_path)
+
+
+def test_macros_of_the_docs_exist(govcheck, tmp_path):
+    page = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\\(gov[A-Za-z]+)", page)) - {"govBeTa", "govBeTaTwo"}
+    file = ROOT / "examples" / "weight_normalised_resnet.yaml"
+    code, _, err = govcheck("report", file, "--mode", "both", "-o", tmp_path / "m.tex", "--macros")
+    assert code == OK, err
+    written = set(re.findall(r"\\renewcommand\{\\(\w+)\}", (tmp_path / "m.tex").read_text()))
+    assert len(named) > 8 and named - written == set()
+
+
+def test_python_of_the_docs(monkeypatch, capsys):
+    page = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(ROOT)
+    exec(compile(code, "docs/report.md", "exec"), {})
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "# weight-normalised residual net" and int(out[-1]) > 50
