@@ -110,9 +110,13 @@ class Conv(Layer):
             cls(two, two, weight="operator", factor=True, scale=scale),
             cls(two, three, padding="same", groups=2, bias=False),
             cls(two, three, 2, ONE, weight="weight_norm", eps=num(1) / 4),
-            cls(two, two, weight="standardised", eps=num(1) / 4, scale=scale, factor=True),
         )
-        return (*super().examples(), *(Example(layer, (2, 4)) for layer in layers))
+        standardised = cls(
+            two, three, weight="standardised", eps=num(1) / 4, scale=scale, factor=True)
+        return (
+            *super().examples(), *(Example(layer, (2, 4)) for layer in layers),
+            Example(standardised, (1, 4)),
+        )
 
     def _lines(self, shape: Shape) -> list[Line]:
         return [
