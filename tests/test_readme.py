@@ -62,16 +62,19 @@ def test_the_file_shown_is_the_file_analysed():
 
 
 def test_python():
-    code, plugin = blocks("python")
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert run.stdout.splitlines() == blocks("text")[0].splitlines()
+    *snippets, plugin = blocks("python")
+    shown = blocks("text")
+    assert len(snippets) == len(shown) >= 2
+    for code, printed in zip(snippets, shown, strict=True):
+        run = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert run.stdout.rstrip().splitlines() == printed.splitlines()
     assert "@hookimpl" in plugin
 
 
 def test_the_layer_of_the_readme_is_a_working_plugin(tmp_path, monkeypatch):
-    (tmp_path / "half_tanh_plugin.py").write_text(blocks("python")[1], encoding="utf-8")
+    (tmp_path / "half_tanh_plugin.py").write_text(blocks("python")[-1], encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     registry = load_registry(extra=["half_tanh_plugin"])
     assert not registry.broken
