@@ -175,7 +175,8 @@ def test_searches_are_shown(govcheck, small, tmp_path):
     assert code == OK
     rows = document(tmp_path / "r.json")["tightness"]["rows"]
     text = (tmp_path / "r.md").read_text(encoding="utf-8")
-    assert rows and all(r["bound"] in text and f"{r['measured']:.6g}" in text for r in rows)
+    shown = [re.sub(r"e([+-])0+", r"e\1", f"{r['measured']:.6g}") for r in rows]
+    assert rows and all(r["bound"] in text for r in rows) and all(s in text for s in shown)
 
 
 def test_a_value_beyond_a_bound_is_exit_code_4(govcheck, written, tmp_path):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from govcheck.report.blocks import Block, Blocks, Code, Figure, Inlines, Lines, Math, Number, Text
+from govcheck.report.blocks import Block, Blocks, Code, Inlines, Lines, Math, Number, Text
 from govcheck.report.blocks import inlines as line
 from govcheck.report.pages_bounds import closed_forms, constants, formulas, layers, named
-from govcheck.report.pages_measured import budget, derivations, measurement, tightness
+from govcheck.report.pages_measured import budget, derivations, figures, measurement, tightness
 from govcheck.report.pages_theorems import theorems
 from govcheck.report.tree import tree
 
@@ -20,6 +20,8 @@ READ: Final = {
     "x[k]": "Letters with a hat are what a recurrence changes from copy to copy of a repeated "
     "block: with (k) above, the value after k copies; without, that before the copy in question.",
 }
+OTHERS: Final = ("training", "gram")
+"""Parts of a document that are drawn and have no tables."""
 RANGES: Final = (
     (r"\|X\|_F", "frobenius"), (r"\|X\|_2", "spectral"), (r"\sigma(X)", "sigma"),
     (r"\sigma([X;1])", "sigma_with_ones"), (r"\|Y\|_F", "target_norm"),
@@ -43,10 +45,10 @@ def pages(doc: Json, *, steps: bool = True) -> list[Block]:
     _network(out, doc)
     _data(out, doc)
     constants(out, doc)
-    for plot in doc.get("plots") or ():
-        out.found.append(Figure(plot["key"], plot["title"], plot["alt"]))
+    figures(out, doc, "bounds")
     measurement(out, doc)
     tightness(out, doc)
+    figures(out, doc, *OTHERS)
     budget(out, doc)
     theorems(out, doc)
     for i, mode in enumerate(doc["modes"]):

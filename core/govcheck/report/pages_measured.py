@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from govcheck.bounds.letters import quantity_latex
-from govcheck.report.blocks import Blocks, Cite, Code, Inlines, Math, Number, Text
+from govcheck.report.blocks import Blocks, Cite, Code, Figure, Inlines, Math, Number, Text
 from govcheck.report.blocks import inlines as line
 from govcheck.report.breaking import tex_width
 from govcheck.report.pages_bounds import SIGN
@@ -15,13 +16,21 @@ Json = dict[str, Any]
 ROOM: Final = 45.0
 DIGITS: Final = 6
 RATIO_DIGITS: Final = 4
+EXPONENT: Final = re.compile(r"e([+-])0+")
 
 
 def rounded(value: float | str | None, digits: int = DIGITS) -> Inlines:
     """A measured number with sensible digits."""
     if value is None:
         return (Text("–"),)
-    return (Number(f"{float(value):.{digits}g}"),)
+    return (Number(EXPONENT.sub(r"e\1", f"{float(value):.{digits}g}")),)
+
+
+def figures(out: Blocks, doc: Json, *sources: str) -> None:
+    """The drawings of these parts of the document."""
+    for p in doc.get("plots") or ():
+        if p["source"].partition(".")[0] in sources:
+            out.found.append(Figure(p["key"], p["title"], p["alt"]))
 
 
 def measurement(out: Blocks, doc: Json) -> None:
@@ -35,6 +44,7 @@ def measurement(out: Blocks, doc: Json) -> None:
         f"{m['seed']}. The ratio says how many times the bound is away from the measured value."
     )
     _compared(out, m["rows"])
+    figures(out, doc, "measurement")
     if m.get("layers"):
         inside = Blocks()
         _compared(inside, m["layers"], where=True)
@@ -80,6 +90,7 @@ def tightness(out: Blocks, doc: Json) -> None:
         for r in part["rows"]
     ]
     out.table(("", "", "bound", "found", "ratio", ""), rows, (0, 0, 0, -1, -1, 0.12))
+    figures(out, doc, "tightness")
 
 
 def budget(out: Blocks, doc: Json) -> None:

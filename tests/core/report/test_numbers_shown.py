@@ -41,7 +41,7 @@ def known(doc):
     found = set()
     for leaf in leaves(doc):
         if isinstance(leaf, float):
-            found |= {f"{leaf:.6g}", f"{leaf:.4g}"}
+            found |= {re.sub(r"e([+-])0+", r"e\1", f"{leaf:.{n}g}") for n in (4, 6)}
         elif isinstance(leaf, str):
             found |= set(DECIMAL.findall(leaf))
     return found

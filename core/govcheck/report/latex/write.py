@@ -39,6 +39,8 @@ LETTERS: Final = 84.0
 """Letters of small print on a line of that width."""
 TALLEST: Final = 22.0
 """Lines of a table that is not broken; longer ones leave gaps at the ends of pages."""
+CAPTION: Final = 400
+"""Longest text below a drawing."""
 DECIMAL: Final = re.compile(r"(-?[0-9.]+)e([+-]?)([0-9]+)")
 
 
@@ -87,11 +89,13 @@ class Writer:
     def _figure(self, key: str, title: str, alt: str) -> str:
         if key not in self._figures:
             return ""
+        # the title stands in the drawing
+        said = alt if len(alt) <= CAPTION else f"{title}."
         return "\n".join([
             r"\begin{center}",
             rf"\includegraphics[width=\linewidth]{{{self._figures[key]}}}",
             r"\par\smallskip",
-            rf"\begin{{minipage}}{{0.9\linewidth}}\small {prose(f'{title}. {alt}')}",
+            rf"\begin{{minipage}}{{0.9\linewidth}}\small {prose(said)}",
             r"\end{minipage}",
             r"\end{center}",
         ])
