@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,15 @@ def exact(value: float) -> str | int:
         return int(value)
     short = Fraction(value).limit_denominator(64)
     return str(short) if float(short) == value else repr(float(value))
+
+
+def outward(value: float, towards: float) -> str | int:
+    """A number on the side of `towards` of a float, or the float if its decimals are exact."""
+    written = exact(value)
+    if Fraction(str(written)) == Fraction(value):
+        return written
+    # decimals stay within half a step of the float they are read as
+    return repr(math.nextafter(value, towards))
 
 
 def shortest(value: Tensor) -> str | int:

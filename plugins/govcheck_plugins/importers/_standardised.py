@@ -47,7 +47,9 @@ def standardised(w: Tensor) -> tuple[dict[str, object], dict[str, Tensor]] | Non
     table = torch.stack([square, torch.ones_like(square)], 1)
     slope, offset = torch.linalg.lstsq(table, value.unsqueeze(1)).solution.flatten().tolist()
     fits = (table @ torch.tensor([slope, offset], dtype=value.dtype) - value).abs().max()
-    if slope <= 0 or offset <= 0 or not bool(fits <= CLOSE * value.abs().max()):
+    # without a constant below the root the map has no derivative at 0, and is no such layer
+    no_root = slope <= 0 or offset <= CLOSE * slope * float(square.mean())
+    if no_root or not bool(fits <= CLOSE * value.abs().max()):
         return None
     scale, eps = slope**-0.5, offset / slope
     meant = exact(_nice(eps, u.shape[1]))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from govcheck.plugin import Call, Claim, Importer, UnclaimedError
-from govcheck_plugins.importers._shared import exact
+from govcheck_plugins.importers._shared import exact, outward
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,13 +54,13 @@ def _fixed(
     mean: Tensor, variance: Tensor, eps: float, scale: Tensor | None, bias: Tensor | None,
     dims: int,
 ) -> Claim:
-    # a float cannot be rounded the wrong way here: it is written with all its digits
     low, high = float(variance.min()), float(variance.max())
     largest = float(mean.abs().max())
     settings: dict[str, object] = {
-        "mode": "eval", "running_var": exact(low), "running_var_max": exact(high)}
+        "mode": "eval", "running_var": outward(low, 0.0),
+        "running_var_max": outward(high, math.inf)}
     if largest:
-        settings["running_mean"] = exact(largest)
+        settings["running_mean"] = outward(largest, math.inf)
     broadcast = (-1, *[1] * (dims - 1))
     root = (variance.detach().double() + eps).sqrt().reshape(broadcast)
     shift = mean.detach().double().reshape(broadcast)

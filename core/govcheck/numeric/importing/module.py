@@ -129,7 +129,7 @@ def from_torch(
     trained = [n for n, _ in network.named_parameters()]
     made = _names(state, trained, own)
     weights = {k: t.detach().clone().contiguous() for k, t in state.items()}
-    result = Imported(arch, text, weights, made, tuple(dict.fromkeys(found.notes)),
+    result = Imported(arch, text, weights, made, _notes(found.notes, made, own),
                       reader.traced.how)
     if not check:
         return result
@@ -246,6 +246,16 @@ def _names(
     if problems:
         raise NotClaimedError(problems)
     return made
+
+
+def _notes(
+    notes: Sequence[str], made: Mapping[str, tuple[str, ...]], module: nn.Module
+) -> tuple[str, ...]:
+    """All notes once, with parameters that the module has and does not use."""
+    used = {n for sources in made.values() for n in sources}
+    idle = [f"{n}: the module does not use this parameter"
+            for n, p in module.named_parameters() if n not in used and p.requires_grad]
+    return tuple(dict.fromkeys([*notes, *idle]))
 
 
 def _symbols_are_used(

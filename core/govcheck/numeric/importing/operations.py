@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, fx, nn
@@ -21,6 +21,8 @@ from govcheck.plugin.importing import DATA, Call, Claim, Importer, UnclaimedErro
 from govcheck.plugin.layer import Layer
 from govcheck.plugin.registry import Registry
 
+S = TypeVar("S")
+T = TypeVar("T")
 INPUT = -1
 CHANNELS = 1
 
@@ -103,7 +105,7 @@ class Claims:
         if module in self._built:
             return built_claim(*self._built[module], module)
         for name, layer in self.layers.items():
-            claim = layer.from_module(module)
+            claim = _guarded(f"{name}.from_module", layer.from_module, module)
             if claim is not None:
                 return claim if claim.layer else Claim(
                     name, claim.settings, claim.weights, claim.buffers, claim.notes)
@@ -148,11 +150,21 @@ class Claims:
             importer = self.functions.get(call.name)
             if importer is None:
                 raise UnclaimedError("no plugin claims this function")
-        claims = importer.claims(call)
+        claims = _guarded(f"importer {importer.name}", importer.claims, call)
         for claim in claims:
             if claim.layer not in self.layers:
                 raise UnclaimedError(f"no plugin provides the layer {claim.layer}")
         return claims
+
+
+def _guarded(who: str, ask: Callable[[T], S], what: T) -> S:
+    """What a plugin answers; any other error than its own becomes one."""
+    try:
+        return ask(what)
+    except UnclaimedError:
+        raise
+    except Exception as error:
+        raise UnclaimedError(f"{who} fails: {type(error).__name__}: {error}") from None
 
 
 def full_name(cls: type) -> str:

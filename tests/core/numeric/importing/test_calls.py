@@ -152,3 +152,46 @@ def test_attention_of_another_scale_is_not_claimed(imports):
 
     with pytest.raises(NotClaimedError, match="its scale is not one over the root"):
         imports(Heads(0.7), 1, 4, 6)
+
+
+class Std(nn.Conv2d):
+    def __init__(self, eps, scale=1.0, power=1.0):
+        super().__init__(2, 5, 3)
+        self.eps, self.times, self.power = eps, scale, power
+
+    def forward(self, x):
+        w = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        size = (w.square().sum((1, 2, 3), keepdim=True) + self.eps) ** (self.power / 2)
+        return F.conv2d(x, self.times * w / size, self.bias)
+
+
+def test_standardised_kernels_are_recognised_by_their_values(imports):
+    found = imports(Std(0.03, 1.7), 1, 2, 6, 6)
+    assert "weight: standardised, eps: 0.03, scale: 17/10" in found.text
+
+
+@pytest.mark.parametrize("other", [Std(0.0), Std(0.03, power=2.0), Std(0.03, -1.0)])
+def test_what_is_nearly_a_standardised_kernel_is_not_claimed(other, imports):
+    from govcheck.numeric.importing import NotClaimedError
+
+    with pytest.raises(NotClaimedError, match="its weight is computed from parameters"):
+        imports(other, 1, 2, 6, 6)
+
+
+def test_extremes_of_running_statistics_enclose_them(imports):
+    from fractions import Fraction
+
+    net = nn.Sequential(nn.BatchNorm1d(4))
+    net[0].running_var = torch.tensor([0.1, 0.3, 0.7, 1.1], dtype=torch.float64)
+    net[0].running_mean = torch.tensor([0.1, -0.7, 0.2, 0.3], dtype=torch.float64)
+    (leaf,) = leaves(imports(net, 1, 4, mode="eval").architecture.body)
+    assert leaf.layer.running_var.number <= Fraction(0.1)
+    assert leaf.layer.running_var_max.number >= Fraction(1.1)
+    assert leaf.layer.running_mean.number >= Fraction(0.7)
+
+
+def test_unused_parameters_are_noted(imports):
+    net = Calls(F.relu)
+    net.spare = nn.Linear(2, 2)
+    found = imports(net, 1, 6)
+    assert "spare.weight: the module does not use this parameter" in found.notes
