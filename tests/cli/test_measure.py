@@ -143,6 +143,7 @@ def test_along_training(govcheck, net, tmp_path):
         (("--max-memory", "lots"), "500M or 4G"),
         (("--max-seconds", "0"), "positive"),
         (("--device", "abacus"), "cpu always works"),
+        (("--device", "meta"), "torch cannot use 'meta'"),
         (("--plot", "table.gif"), ".png or .pdf"),
         (("--plot", "no/such/folder/table.svg"), "no folder"),
         (("--every", "0"), "from 1 on"),

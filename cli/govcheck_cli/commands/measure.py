@@ -290,15 +290,10 @@ def _place(
     """
     import torch
 
-    from govcheck.errors import InputError, Problem
+    from govcheck.numeric.devices import check_device
 
     device = processes.device_of(options.device, shared)
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, ValueError) as error:
-        text = str(error).splitlines()[0][:200]
-        raise InputError(Problem("device", f"torch cannot use {options.device!r}: {text}",
-                                 "--device", "cpu always works")) from None
+    check_device(device)
     # tensor cores would round to 10 bits without a word
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False

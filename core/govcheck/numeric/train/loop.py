@@ -15,6 +15,7 @@ from torch import Tensor
 import govcheck
 from govcheck.analysis import Analysis
 from govcheck.errors import InputError, Problem
+from govcheck.numeric.devices import check_device
 from govcheck.numeric.initial import initialised, leaf_name, whole_batch
 from govcheck.numeric.train.determinism import own_random
 from govcheck.numeric.train.envelopes import Envelope, Point, envelopes
@@ -82,6 +83,7 @@ def train(
         InputError: if there is nothing to train, the folder holds another run or one that
             was not asked to be resumed, or no step size can be had.
     """
+    check_device(settings.device)
     if directory is None:
         with own_random(settings.device):
             return _Run(analysis, settings, None, saving, False).run(
@@ -107,15 +109,7 @@ class _Run:
         self.analysis, self.settings, self.folder = analysis, settings, folder
         self.saving = saving
         dtype, device = settings.torch_dtype, settings.device
-        try:
-            self.module = initialised(analysis, dtype=dtype, device=device)
-        except (RuntimeError, AssertionError) as error:
-            if device == "cpu":
-                raise
-            text = " ".join(str(error).split())[:200]
-            raise InputError(Problem("device", f"the device {device} cannot be used: {text}",
-                                     "--device", "choose cpu, or cuda where there is a GPU"
-                                     )) from None
+        self.module = initialised(analysis, dtype=dtype, device=device)
         self.batch = whole_batch(analysis, self.module, dtype=dtype, device=device)
         self.parameters = dict(self.module.named_parameters())
         if not self.parameters:

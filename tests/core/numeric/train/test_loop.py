@@ -263,6 +263,7 @@ def test_lambda_max_is_measured(go, analysed):
         (NET.replace("layers: [{affine: {out: 4}}, tanh, {affine: {out: 2, scale: 1/2}}]",
                      "layers: [tanh, {scale: {factor: 2}}]"), {}, "no-parameters"),
         (NET, {"device": "nothing"}, "device"),
+        (NET, {"device": "meta"}, "device"),
     ],
 )
 def test_what_cannot_be_trained(go, net, options, code):
