@@ -20,7 +20,7 @@ examples: govcheck report arch.yaml -o report.html -o report.tex
 
 COMPUTING: Final = (
     ("--set", "overrides"), ("--no-data", "no_data"), ("--measure", "measure"),
-    ("--attack", "attack"), ("--mode", "mode"),
+    ("--attack", "attack"), ("--mode", "mode"), ("--draw", "draw"),
 )
 
 
@@ -41,6 +41,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-seconds", type=float, default=60.0, metavar="T",
         help="about where iterations of --measure stop with the errors they have (60)",
+    )
+    parser.add_argument(
+        "--draw", metavar="FILE|RUNDIR", action="append", default=[], type=Path,
+        help="draw what `measure --json` (also with --spectra) or `gram --depth --json` printed, "
+        "or the run in a folder; may be repeated",
     )
     attack.arguments(parser)
     group = parser.add_argument_group("LaTeX")
@@ -93,7 +98,7 @@ def _check(options: argparse.Namespace) -> list[Path]:
         problems.append(Problem("no-output", "nothing says where the report goes", "-o",
                                 "write -o report.html, .md, .tex or .json, or --json"))
     if _ready(options):
-        default = {"mode": "tight", "overrides": []}
+        default: dict[str, Any] = {"mode": "tight", "overrides": [], "draw": []}
         problems += [
             Problem("bad-option", "a report in JSON is shown as it is, nothing is computed",
                     name, "give the architecture file")
@@ -119,8 +124,10 @@ def _check(options: argparse.Namespace) -> list[Path]:
 def _document(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
     """The document, and whether plugins made trouble."""
     from govcheck.analysis import analyze, with_mode
+    from govcheck.report.drawn import drawings
     from govcheck.report.full import full
 
+    drawn = drawings(options.draw)
     with common.plugins() as plugins:
         arch = common.load(options, plugins.registry)
         both = options.mode == "both"
@@ -136,7 +143,7 @@ def _document(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
                                             max_seconds=options.max_seconds)
         if options.attack:
             attack.attack(result, options, found)
-        doc = full(result, others, plugins.registry.broken, **found)
+        doc = full(result, others, plugins.registry.broken, drawings=drawn, **found)
     for line in result.warnings:
         output.warn(line)
     return doc, bool(plugins.trouble or result.warnings)

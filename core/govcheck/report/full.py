@@ -12,7 +12,7 @@ from govcheck.errors import InputError, Problem
 from govcheck.plugin.loader import Broken
 from govcheck.report.derivations import derivations
 from govcheck.report.document import NONE, document
-from govcheck.report.plot_data import plots_of
+from govcheck.report.plot_data import plots_of, unique
 
 Json = dict[str, Any]
 FAULTS: Final = 3
@@ -26,6 +26,7 @@ def full(
     *,
     tightness: Json | None = None,
     measurement: Json | None = None,
+    drawings: Sequence[Json] = (),
 ) -> Json:
     """The document that `govcheck report` renders.
 
@@ -33,13 +34,14 @@ def full(
         analysis, others, broken: see `govcheck.report.document.document`.
         tightness: ``{seed, rows}`` of searches.
         measurement: what ``govcheck measure --json`` prints.
+        drawings: of other results, see `govcheck.report.drawn.drawings`.
     """
     doc = document(analysis, others, broken)
     doc["derivations"] = derivations(analysis)
     if tightness is not None:
         doc["tightness"] = tightness
     doc["measurement"] = measurement
-    doc["plots"] = plots_of(doc)
+    doc["plots"] = unique([*plots_of(doc), *drawings])
     return doc
 
 

@@ -20,7 +20,7 @@ READ: Final = {
     "x[k]": "Letters with a hat are what a recurrence changes from copy to copy of a repeated "
     "block: with (k) above, the value after k copies; without, that before the copy in question.",
 }
-OTHERS: Final = ("training", "gram")
+OTHERS: Final = ("training", "gram", "drawn")
 """Parts of a document that are drawn and have no tables."""
 RANGES: Final = (
     (r"\|X\|_F", "frobenius"), (r"\|X\|_2", "spectral"), (r"\sigma(X)", "sigma"),

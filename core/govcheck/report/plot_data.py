@@ -39,10 +39,11 @@ def plots_of(doc: Mapping[str, Any]) -> list[Json]:
     if doc.get("gram"):
         found += plot_curves.depth(doc["gram"])
     found += _modes(doc)
-    return _unique(found)
+    return unique(found)
 
 
-def _unique(plots: Iterable[Json]) -> list[Json]:
+def unique(plots: Iterable[Json]) -> list[Json]:
+    """The same drawings with keys that differ."""
     seen: dict[str, int] = {}
     found = []
     for p in plots:
