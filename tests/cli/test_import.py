@@ -109,6 +109,7 @@ BAD = {
     ("user_nets:small", "--input", "1,5"): ["mat1 and mat2 shapes cannot be multiplied"],
     ("user_nets:small", "--input", "4"): ["'4' is no shape of a batch"],
     ("user_nets:small", "--symbol", "m=7"): ["--symbol m=7: no size is 7"],
+    ("user_nets:small", "--weights", "no/w.npz"): ["--weights: no is no folder"],
     ("user_nets:small", "--weights", "w.pt"): ["neither .safetensors nor .npz"],
 }
 

@@ -57,6 +57,7 @@ def run(options: argparse.Namespace) -> int:
     shape = _shape(options.input)
     symbols = _symbols(options.symbols)
     _suffix(options.weights)
+    _places(options)
     factory = _factory(options.factory)
     import torch
 
@@ -138,6 +139,24 @@ def _suffix(weights: str | None) -> None:
         raise InputError(Problem("weights", f"{weights} is neither .safetensors nor .npz",
                                  "--weights",
                                  "measure --at reads the first, certify --from the second"))
+
+
+def _places(options: argparse.Namespace) -> None:
+    """Refuse files that cannot be written, before there is anything to write."""
+    given = {"--output": options.output, "--weights": options.weights}
+    problems = [
+        Problem("output", f"{Path(path).parent} is no folder", option)
+        for option, path in given.items() if path and not Path(path).parent.is_dir()
+    ]
+    problems += [Problem("output", f"{path} is a folder", option)
+                 for option, path in given.items() if path and Path(path).is_dir()]
+    if options.output and options.weights and (
+        Path(options.output).resolve() == Path(options.weights).resolve()
+    ):
+        problems.append(Problem("same-file", f"{options.weights} is also --output", "--weights",
+                                "give it a name of its own"))
+    if problems:
+        raise InputError(problems)
 
 
 def _factory(text: str) -> Callable[[], Any]:

@@ -10,6 +10,7 @@ from typing import Union
 import networkx as nx
 
 from govcheck.numeric.importing.operations import INPUT, Operation, Operations
+from govcheck.plugin.importing import Claim
 
 Sizes = tuple[int, ...]
 
@@ -59,6 +60,7 @@ def structure(operations: Operations) -> list[Block]:
 class _Structure:
     def __init__(self, operations: Operations) -> None:
         self.steps = operations.steps
+        self.given = operations.input
         graph = nx.DiGraph()
         graph.add_node(INPUT)
         stack, seen = [operations.output], set()
@@ -118,9 +120,21 @@ class _Structure:
         blocks: list[Block] = []
         for i in order:
             names[i] = self._name(i)
-            sources = tuple(names[s] for s in self.steps[i].sources)
-            blocks.append(Item(i, self.steps[i], names[i], sources))
+            sources: list[str] = []
+            for k, s in enumerate(self.steps[i].sources):
+                if names[s] in sources:
+                    blocks.append(self._again(s, names[s], f"{names[i]}_{k}"))
+                    sources.append(f"{names[i]}_{k}")
+                else:
+                    sources.append(names[s])
+            blocks.append(Item(i, self.steps[i], names[i], tuple(sources)))
         return blocks
+
+    def _again(self, source: int, name: str, ident: str) -> Item:
+        """A copy of an output, where a join takes it twice."""
+        shape = self.given if source == INPUT else self.steps[source].shape
+        copied = Operation((source,), shape, "", Claim("identity"))
+        return Item(source, copied, ident, (name,))
 
     def _name(self, index: int) -> str:
         step = self.steps[index] if index != INPUT else None
