@@ -24,6 +24,9 @@ Aim = Literal["steps", "rate"]
 SLACKS: Final = (0.5, 0.25, 0.1, 0.03)
 """Values of delta to try: 1/2 for the best rate first, small for the earliest proof."""
 
+TINY: Final = 2.0**-800
+"""Stands for 0 where a file must have a positive number."""
+
 INFLATION: Final = 1.12
 """How much larger the checker's L may come out: it bounds norms by repeated squaring."""
 
@@ -167,7 +170,7 @@ class Prover:
             return None
         sigma, adjoints = math.sqrt(low), self.net.jacobian_adjoints(theta, run)
         factor = self.task.numerator / self.task.denominator
-        loss = max(at.loss, 1e-12 * sigma**2 / at.lipschitz)
+        loss = max(at.loss, _least(sigma, at.lipschitz))
         for stretch in (1.02, 1.1, 1.25, 1.5, 1.8):
             hidden = stretch * loss / (2 * sigma)
             fall = 1.05 * input_drift(self.net, theta, run, hidden, adjoints)
@@ -194,7 +197,7 @@ class Prover:
         adjoints = self.net.jacobian_adjoints(theta, run)
         if need == 0 and not self.square:
             return None  # the target is reached already, which says nothing
-        need = max(need, 1e-12 * sigma**2 / at.lipschitz)
+        need = max(need, _least(sigma, at.lipschitz))
         for stretch in (1.02, 1.1, 1.25, 1.5, 1.8, 2.2):
             curves: dict[float, float] = {}
             for slack in SLACKS if step is None and aim == "steps" else SLACKS[:1]:
@@ -311,7 +314,7 @@ class Prover:
             "step": (1.0 if plan.step is None else plan.step).hex(),
             "claims": claims,
             "witness": {
-                "shift": max(shift, 2.0**-800).hex(),
+                "shift": max(shift, TINY).hex(),
                 "factor": [[float(v).hex() for v in row[: i + 1]]
                            for i, row in enumerate(factor)],
             },
@@ -329,10 +332,10 @@ class Prover:
     def _claim(self, file: dict[str, Any], found: checker.Facts, g: checker.Grid, plan: Plan
                ) -> None:
         claims = file["claims"]
-        loss, curved = _above(found.loss, g), _above(found.lipschitz, g)
+        loss, curved = _above(found.loss, g), max(_above(found.lipschitz, g), TINY)
         top = _above(g.root(found.top), g)
         jacobian = math.nextafter(top + curved * plan.radius, math.inf) * (1 + 1e-14)
-        low = max(_below(found.eigenvalue, g), 2.0**-800)
+        low = max(_below(found.eigenvalue, g), TINY)
         bend = self.bend(loss, jacobian, curved)
         factor = Fraction(self.task.numerator, self.task.denominator)
         if plan.step is None:
@@ -342,7 +345,7 @@ class Prover:
         exact = Fraction(step) * factor
         fall = curved * plan.radius
         if plan.hidden is not None:
-            fall = _above(found.drift, g)
+            fall = max(_above(found.drift, g), TINY)
             claims["drift"] = fall.hex()
         sigma = math.sqrt(low) - fall
         gain = 2 * float(exact) * (1 - delta) * max(sigma, 0.0) ** 2
@@ -358,6 +361,11 @@ class Prover:
         else:
             claims["target"] = self.target.hex()
         file["step"] = step.hex()
+
+
+def _least(sigma: float, lipschitz: float) -> float:
+    """What counts as no residual at all, so that radii stay positive."""
+    return 1e-12 * sigma**2 / max(lipschitz, sigma)
 
 
 def _array(a: Array) -> dict[str, Any]:

@@ -124,6 +124,29 @@ def test_the_theorem_is_sharp_where_descent_stalls() -> None:
     assert prover.loss(prover.net.forward(theta)) >= 0.02
 
 
+@pytest.mark.parametrize("layers", [
+    "[{affine: {out: 1}}]",
+    "[{affine: {out: 5}}, {affine: {out: 2, bias: false}}]",
+    "[{scale: {factor: 2, trainable: true, initial: 1}}, {affine: {out: 1}}]",
+])
+def test_linear_networks_close_at_once_or_soon(layers: str) -> None:
+    """Where nothing bends, L is 0; where nothing is hidden, nothing drifts."""
+    found = task(govcheck.loads(
+        f"govcheck: 1\ninput: [4]\nlayers: {layers}\ncost: summed_square\n"
+        "data: {sphere: {n: 3, seed: 0}}\n"))
+    outcome = certify(found, steps=2000)
+    assert outcome.file is not None
+    assert checker.check(outcome.file).accepted
+    if found.operations[0]["op"] == "linear" and len(found.operations) == 1:
+        assert outcome.steps == 0
+        readout = Prover(found)
+        at = readout.measure(found.parameters)
+        plan = readout._by_readout(found.parameters, at, "steps", None)
+        assert plan is not None
+        _, lines = readout.certificate(found.parameters, plan)
+        assert all(x.holds for x in lines)
+
+
 def test_claims_that_lie_are_refused() -> None:
     found = _product(0.3)
     outcome = certify(found, steps=0)
