@@ -28,9 +28,13 @@ def collapsed(module: nn.Module, x: Tensor, is_leaf: Callable[[nn.Module], bool]
             path, calls = groups[node]
             if node is calls[-1]:
                 inputs = _inputs(calls, program)
+                attends = isinstance(module.get_submodule(path), nn.MultiheadAttention)
+                if attends and len(inputs) == 1:
+                    # queries, keys and values
+                    inputs *= 3
                 made[node] = call = graph.call_module(path, tuple(made[n] for n in inputs))
                 call.stack_trace = node.stack_trace
-                if isinstance(module.get_submodule(path), nn.MultiheadAttention):
+                if attends:
                     made[node] = graph.call_function(operator.getitem, (call, 0))
             continue
         if node.op == "call_module":

@@ -3,7 +3,7 @@ import torch
 
 from govcheck.errors import InputError
 from govcheck.graph.blocks import leaves
-from govcheck.numeric.importing import NotClaimedError
+from govcheck.numeric.importing import NotClaimedError, trace
 
 SHAPE = (1, 3, 32, 32)
 CASES = [
@@ -29,6 +29,22 @@ def test_outputs_and_gradients_are_those_of_the_module(family, mode, families, i
     assert found.check.parameters == len(list(module.parameters()))
     x = torch.randn(5, 3, 32, 32, dtype=torch.float64)
     assert agrees(module, found, x) < 1e-10
+
+
+@pytest.mark.parametrize("family", ["resnet_bottleneck", "convnext", "vit", "nfnet"])
+def test_what_fx_cannot_trace_is_read_from_an_exported_program(
+    family, families, imports, monkeypatch
+):
+    def fails(self, root, **options):
+        raise torch.fx.proxy.TraceError("not today")
+
+    module = getattr(families, family)()
+    direct = imports(module, *SHAPE)
+    monkeypatch.setattr(trace._Tracer, "trace", fails)
+    found = imports(module, *SHAPE)
+    assert (direct.how, found.how) == ("torch.fx", "torch.export")
+    assert found.check.passed
+    assert found.names == direct.names
 
 
 def test_structure_of_a_transformer(families, imports):
