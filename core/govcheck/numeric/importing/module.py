@@ -17,8 +17,9 @@ from govcheck.graph.blocks import Chain, Join, Leaf, Parallel, Repeat, Residual
 from govcheck.loading import loads
 from govcheck.numeric.build import build
 from govcheck.numeric.importing.check import TOLERANCE, Check, compare
+from govcheck.numeric.importing.claims import Claims
 from govcheck.numeric.importing.fold import folded
-from govcheck.numeric.importing.operations import Claims, operations
+from govcheck.numeric.importing.operations import operations
 from govcheck.numeric.importing.problems import NotClaimedError, Unclaimed
 from govcheck.numeric.importing.selection import usage
 from govcheck.numeric.importing.structure import Block, Branches, Fold, Item, structure, tidy
