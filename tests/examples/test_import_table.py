@@ -1,4 +1,4 @@
-"""The table in docs/import.md is what the program finds.
+"""The table in docs/import.md and in the README is what the program finds.
 
 ``GOVCHECK_WRITE_DOCS=1 pytest tests/examples/test_import_table.py`` writes it anew.
 """
@@ -13,7 +13,7 @@ import govcheck as gc
 from govcheck.numeric.importing import NotClaimedError
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "import.md"
+PAGES = (ROOT / "docs" / "import.md", ROOT / "README.md")
 BEGIN, END = "<!-- families -->\n", "<!-- end of families -->\n"
 FAMILIES = {
     "resnet": "ResNet-18 (basic blocks)",
@@ -55,9 +55,10 @@ def test_the_table_is_what_is_found(registry, monkeypatch):
     table = ("| family | factory in examples/torch_families.py | parameters that agree | "
              "unknown constants | because |\n|---|---|---|---|---|\n")
     table += "".join(row(n, getattr(families, n)(), registry) for n in FAMILIES)
-    before, rest = PAGE.read_text().split(BEGIN)
-    old, after = rest.split(END)
-    if os.environ.get("GOVCHECK_WRITE_DOCS"):
-        PAGE.write_text(before + BEGIN + table + END + after)
-        old = table
-    assert old == table
+    for page in PAGES:
+        before, rest = page.read_text().split(BEGIN)
+        old, after = rest.split(END)
+        if os.environ.get("GOVCHECK_WRITE_DOCS"):
+            page.write_text(before + BEGIN + table + END + after)
+            old = table
+        assert old == table, page.name
