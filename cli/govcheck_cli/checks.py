@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from govcheck.errors import InputError, Problem
+from govcheck.writing import json_text, write_whole
 from govcheck_cli import output
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from govcheck.report.budget import Budget
 
 FILES: Final = ("junit", "sarif")
+FOLDER: Final = "look at the folder and its permissions"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,10 +54,10 @@ def _report_problems(options: argparse.Namespace, problems: list[Problem]) -> li
     if options.junit:
         texts[options.junit] = junit_of_problems(file, problems)
     if options.sarif:
-        texts[options.sarif] = _json(sarif_of_problems(file, problems, Root.of(file)))
+        texts[options.sarif] = json_text(sarif_of_problems(file, problems, Root.of(file)))
     for path, text in texts.items():
         try:
-            write(path, text)
+            write_whole(path, text, hint=FOLDER)
         except InputError as error:
             known += [p for p in error.problems if p not in known]
     return known
@@ -121,12 +121,13 @@ def finish(
     if options.junit:
         from govcheck.report.junit import junit
 
-        write(options.junit, junit(report))
+        write_whole(options.junit, junit(report), hint=FOLDER)
     if options.sarif:
         from govcheck.report.places import places
         from govcheck.report.sarif import Root, sarif
 
-        write(options.sarif, _json(sarif(report, places(arch), Root.of(arch.file))))
+        text = json_text(sarif(report, places(arch), Root.of(arch.file)))
+        write_whole(options.sarif, text, hint=FOLDER)
     return budget is None or bool(report["budget"]["holds"])
 
 
@@ -137,26 +138,3 @@ def show(report: dict[str, Any]) -> None:
 
         output.write(render(report["budget"], width=output.width(), color=output.colored(),
                             unicode=output.speaks_unicode()))
-
-
-def write(path: str, text: str) -> None:
-    """A whole text file or none.
-
-    Raises:
-        InputError: if it cannot be written.
-    """
-    target = Path(path)
-    fresh = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(target)
-    except (OSError, ValueError) as error:
-        with suppress(OSError):
-            fresh.unlink()
-        why = getattr(error, "strerror", None) or str(error)
-        raise InputError(Problem("not-written", f"it cannot be written: {why}", path,
-                                 "look at the folder and its permissions")) from None
-
-
-def _json(value: dict[str, Any]) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

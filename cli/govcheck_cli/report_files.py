@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from govcheck.errors import InputError, Problem
+from govcheck.writing import json_text, write_whole
 from govcheck_cli import output
 
 Json = dict[str, Any]
@@ -58,14 +57,14 @@ def write(doc: Json, path: Path, *, form: Any = "document", prefix: str = "gov")
     Raises:
         InputError: if a file cannot be written; then the report is as it was before.
     """
-    _replace(path, _rendered(doc, path, form, prefix))
+    write_whole(path, _rendered(doc, path, form, prefix), "report-file")
     output.note(f"wrote {path}")
 
 
 def _rendered(doc: Json, path: Path, form: Any, prefix: str) -> str:
     match path.suffix.lower():
         case ".json":
-            return json.dumps(doc, indent=2, ensure_ascii=False) + "\n"
+            return json_text(doc)
         case ".html":
             from govcheck.report import html
 
@@ -83,7 +82,7 @@ def _latex(doc: Json, path: Path, form: Any, prefix: str) -> str:
     name = _plain(path.stem)
     if form == "macros":
         return latex.render(doc, form=form, prefix=prefix)
-    _replace(path.with_name(f"{name}.bib"), bibliography.bibtex(doc))
+    write_whole(path.with_name(f"{name}.bib"), bibliography.bibtex(doc), "report-file")
     return latex.render(doc, form=form, figures=_drawn(doc, path, ".pdf"), bibliography=name,
                         prefix=prefix)
 
@@ -103,15 +102,3 @@ def _drawn(doc: Json, path: Path, ending: str) -> dict[str, str]:
         save(plot, path.with_name(name))
         found[plot["key"]] = name
     return found
-
-
-def _replace(path: Path, text: str) -> None:
-    fresh = path.with_name(f".{path.name}.new")
-    try:
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            fresh.unlink()
-        raise InputError(Problem("report-file", f"it cannot be written: {error.strerror}",
-                                 str(path))) from None

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from govcheck.errors import InputError, Problem
+from govcheck.writing import write_whole
 from govcheck_cli import checks, common, output
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     if options.output is None:
         output.write(badge.svg())
     else:
-        checks.write(options.output, badge.svg())
+        write_whole(options.output, badge.svg(), hint=checks.FOLDER)
     if options.strict_plugins and (plugins.trouble or result.warnings):
         return PLUGIN
     return OK if badge.holds else NOT_HELD

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from govcheck.errors import InputError, Problem
+from govcheck.writing import write_whole
 from govcheck_cli import common, output
 from govcheck_cli.progress import Progress
 
@@ -58,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
                 "--output", "name it with --theorem"))
         found = [_search(options, name, plugins.registry) for name in asked]
     if options.output is not None and found[0].after is not None:
-        _write(options.output, found[0].after.text)
+        write_whole(options.output, found[0].after.text)
     if options.json:
         output.write_json({"govcheck_suggest": 1, "file": options.architecture,
                            "theorems": [_json(s) for s in found]})
@@ -103,17 +104,6 @@ def _search(options: argparse.Namespace, name: str, registry: Registry) -> Sugge
             lambda count, words: progress.say(f"{name}: {count} edited files analysed"),
             common.overrides(options.overrides),
         ).run()
-
-
-def _write(path: Path, text: str) -> None:
-    fresh = path.with_name(f".{path.name}.new")
-    try:
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(path)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise InputError(Problem("output-file", f"it cannot be written: {error.strerror}",
-                                 str(path))) from None
 
 
 def _show(page: Page, s: Suggestion, title: str) -> None:

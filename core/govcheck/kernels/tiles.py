@@ -14,6 +14,7 @@ import numpy as np
 
 from govcheck.errors import InputError, Problem
 from govcheck.kernels.dual import Array
+from govcheck.writing import renamed
 
 TileFunction = Callable[[slice, slice], Mapping[str, Array]]
 Progress = Callable[[int, int], None]
@@ -176,9 +177,8 @@ class Stored:
     def _keep(self, matrix: np.memmap[Any, Any], count: int) -> None:
         matrix.flush()
         state = {"key": self.key, "size": self.size, "tiles": count}
-        fresh = self.note.with_name(self.note.name + ".new")
-        fresh.write_text(json.dumps(state))
-        fresh.replace(self.note)
+        with renamed(self.note) as fresh:
+            fresh.write_text(json.dumps(state))
 
     def _failed(self, error: Exception) -> InputError:
         return InputError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +22,7 @@ from govcheck.report.plot_style import (
     rounded,
     steady,
 )
+from govcheck.writing import whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,16 +115,8 @@ def save(plots: Plots, path: Path | str, *, title: str | None = None) -> None:
                                  str(path), "use .svg, .png or .pdf"))
     made = figure(plots, title=title)
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form)
-    fresh = path.with_name(f".{path.name}.new")
-    try:
-        with steady():
-            made.savefig(fresh, format=form, dpi=150, metadata=metadata)
-        fresh.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            fresh.unlink()
-        raise InputError(Problem("plot-file", f"it cannot be written: {error.strerror}",
-                                 str(path))) from None
+    with whole(path, "plot-file") as fresh, steady():
+        made.savefig(fresh, format=form, dpi=150, metadata=metadata)
 
 
 def _height(p: Mapping[str, Any]) -> float:

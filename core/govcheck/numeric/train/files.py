@@ -22,6 +22,7 @@ from torch import Tensor
 
 from govcheck.errors import InputError, Problem
 from govcheck.report.plot_parts import thinned
+from govcheck.writing import renamed
 
 RESULTS: Final = "results.jsonl"
 RUN: Final = "run.json"
@@ -32,16 +33,11 @@ KEPT: Final = 2
 FORMAT: Final = 1
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, then rename it."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_bytes(content)
-    temporary.replace(path)
-
-
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """A JSON file; numbers that are not finite are not JSON and raise `ValueError`."""
-    write_whole(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
+    content = json.dumps(value, indent=1, allow_nan=False) + "\n"
+    with renamed(path) as fresh:
+        fresh.write_text(content)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -78,7 +74,8 @@ def save_checkpoint(folder: Path, point: Checkpoint) -> None:
     """Write tensors, then their sidecar, and remove all but the newest checkpoints."""
     stem = f"{PREFIX}{point.step:09d}"
     content = save_tensors({k: t.detach().contiguous().cpu() for k, t in point.tensors.items()})
-    write_whole(folder / f"{stem}.safetensors", content)
+    with renamed(folder / f"{stem}.safetensors") as fresh:
+        fresh.write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
     write_json(folder / f"{stem}.json",
                {"format": FORMAT, "step": point.step, "sha256": digest, **point.about})
