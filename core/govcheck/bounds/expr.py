@@ -129,11 +129,15 @@ def node(op: str, args: tuple[Expr, ...], payload: Any = None) -> Expr:
 
 def _key(op: str, args: tuple[Expr, ...], payload: Any) -> tuple[Any, ...]:
     """Equal for formulas that differ in the order of summands or factors only."""
-    if op in ("add", "mul"):
-        return op, payload[0], frozenset(zip(args, payload[1:], strict=True))
     if op in ("max", "min"):
-        return op, frozenset(args)
-    return op, payload, args
+        return op, *sorted(args, key=id)
+    if op not in ("add", "mul"):
+        return op, payload, args
+    if len(args) == 1:
+        return op, *payload, args[0]
+    # flat, for there are many; the node keeps its arguments, so their identities last
+    places = sorted(range(len(args)), key=lambda i: id(args[i]))
+    return op, payload[0], *[args[i] for i in places], *[payload[i + 1] for i in places]
 
 
 def _is_nonneg(e: Expr) -> bool:
@@ -229,10 +233,11 @@ def add(*terms: ExprLike) -> Expr:
     coeff: dict[Expr, Number] = {}
     for raw in terms:
         for c, t in _terms(as_expr(raw)):
+            # nothing is added to 0 where that can be seen: Fraction does so slowly
             if t is ONE:
-                const += c
+                const = const + c if const else c
             else:
-                coeff[t] = coeff.get(t, 0) + c
+                coeff[t] = coeff[t] + c if t in coeff else c
     kept = [(t, c) for t, c in coeff.items() if c != 0]
     if not kept:
         return num(const)
@@ -261,14 +266,20 @@ def mul(*factors: ExprLike) -> Expr:
     for raw in factors:
         e = as_expr(raw)
         if e.op == "num":
-            const *= e.payload
+            const = _times(const, e.payload)
         elif e.op == "mul":
-            const *= e.payload[0]
+            const = _times(const, e.payload[0])
             for b, x in zip(e.args, e.payload[1:], strict=True):
-                powers[b] = powers.get(b, 0) + x
+                powers[b] = powers[b] + x if b in powers else x
         else:
             powers[e] = powers.get(e, 0) + 1
     return _product(const, powers)
+
+
+def _times(a: Number, b: Number) -> Number:
+    if a == 1:
+        return b
+    return a if b == 1 else a * b
 
 
 def _product(const: Number, powers: dict[Expr, Number]) -> Expr:
@@ -286,7 +297,7 @@ def _product(const: Number, powers: dict[Expr, Number]) -> Expr:
         elif b.op == "fn" and b.payload == "abs" and x.denominator == 1 and x % 2 == 0:
             kept[b.args[0]] = kept.get(b.args[0], 0) + x
         else:
-            kept[b] = kept.get(b, 0) + x
+            kept[b] = kept[b] + x if b in kept else x
     kept = {b: x for b, x in kept.items() if x != 0}
     if not kept:
         return num(const)
