@@ -35,14 +35,13 @@ class Digits(DataSource):
     def load(self, shape: tuple[int, ...], folder: str) -> Dataset:
         """Select, scale and label the images."""
         import numpy as np
-        from sklearn.datasets import load_digits
 
         if self.n < 1 or self.start < 0 or self.start + self.n > AVAILABLE:
             raise DataError(
                 f"digits has {AVAILABLE} samples, so n={self.n} from start={self.start} is not "
                 f"possible; choose n >= 1 and start + n <= {AVAILABLE}"
             )
-        pixels, labels = load_digits(return_X_y=True)
+        pixels, labels = _table()
         chosen = slice(self.start, self.start + self.n)
         x = self._prepare(pixels)[chosen]
         return dataset(
@@ -66,3 +65,28 @@ class Digits(DataSource):
             f"scikit-learn digits {self.start} to {self.start + self.n - 1}, "
             f"{scale[self.norm]}{centred}"
         )
+
+
+def _table() -> tuple[NDArray[Any], NDArray[Any]]:
+    """Pixels and labels of all samples, as ``sklearn.datasets.load_digits`` returns them.
+
+    The package's own file is read: importing the package, SciPy's statistics included, costs
+    more than most analyses.
+    """
+    import gzip
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    import numpy as np
+
+    spec = find_spec("sklearn")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        file = Path(folder, "datasets", "data", "digits.csv.gz")
+        if file.is_file():
+            with gzip.open(file, "rt") as lines:
+                table = np.loadtxt(lines, delimiter=",")
+            return table[:, :-1], table[:, -1].astype(int)
+    from sklearn.datasets import load_digits
+
+    found: tuple[NDArray[Any], NDArray[Any]] = load_digits(return_X_y=True)
+    return found
