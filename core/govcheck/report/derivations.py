@@ -9,6 +9,7 @@ from govcheck.bounds.answer import AUXILIARY
 from govcheck.report.derivation import Gap, Step, abridged, derivation
 from govcheck.report.document import reference
 from govcheck.report.numbers import Numbers
+from govcheck.report.schema_words import BOOL, SENSE, TEXT, by_name, items, record, ref
 
 Json = dict[str, Any]
 STEPS: Final = 16
@@ -36,22 +37,14 @@ def derivations(analysis: Analysis, steps: int = STEPS) -> dict[str, list[Json]]
 
 def derivations_schema() -> Json:
     """JSON Schema of what `derivations` returns, for the schema of the report document."""
-    text: Json = {"type": "string"}
     count: Json = {"type": "integer", "minimum": 1}
     maybe: Json = {"type": ["string", "null"]}
-    step = {
-        "number": count, "quantity": text, "node": text, "local": {"type": "boolean"},
-        "sense": {"enum": ["upper", "lower"]}, "text": maybe, "latex": maybe, "value": maybe,
-        "rule": text, "reference": {"$ref": "#/$defs/reference"}, "note": text,
-        "premises": {"type": "array", "items": count},
-    }
-    gap = {"gap": {"type": "array", "items": count, "minItems": 2, "maxItems": 2}}
-    kinds = [
-        {"type": "object", "properties": p, "required": list(p), "additionalProperties": False}
-        for p in (step, gap)
-    ]
-    steps = {"type": "array", "items": {"oneOf": kinds}}
-    return {"type": "object", "additionalProperties": steps}
+    step = record(
+        number=count, quantity=TEXT, node=TEXT, local=BOOL, sense=SENSE, text=maybe, latex=maybe,
+        value=maybe, rule=TEXT, reference=ref("reference"), note=TEXT, premises=items(count),
+    )
+    gap = record(gap={**items(count), "minItems": 2, "maxItems": 2})
+    return by_name(items({"oneOf": [step, gap]}))
 
 
 def _step(s: Step | Gap) -> Json:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
 from govcheck.bounds.answer import CauseKind
 from govcheck.bounds.loss import LOSS_MEANING
 from govcheck.report.document import FORMAT
 from govcheck.report.schema_more import optional_parts
+from govcheck.report.schema_words import (
+    BOOL,
+    COUNT,
+    NUMBER,
+    SENSE,
+    STRINGS,
+    TEXT,
+    Schema,
+    by_name,
+    items,
+    or_null,
+    record,
+    ref,
+)
 from govcheck.theorems.protocol import Mode, Reading, Status
 
-Schema = dict[str, Any]
-
-_TEXT: Final[Schema] = {"type": "string"}
-_BOOL: Final[Schema] = {"type": "boolean"}
-_COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
-_STRINGS: Final[Schema] = {"type": "array", "items": _TEXT}
 _DECIMAL: Final[Schema] = {
     "type": "string",
     "pattern": r"^-?([0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?|Infinity)$",
 }
-_SENSE: Final[Schema] = {"enum": ["upper", "lower"]}
 
 
 def report_schema() -> Schema:
@@ -28,41 +35,41 @@ def report_schema() -> Schema:
     schema: Schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "govcheck report",
-        **_object(
+        **record(
             govcheck_report={"const": FORMAT},
-            govcheck={**_TEXT, "description": "version of the program"},
+            govcheck={**TEXT, "description": "version of the program"},
             architecture=_architecture(),
-            symbols=_list(_ref("symbol")),
-            parameter_set={**_TEXT, "description": "where the bounds hold, in words"},
+            symbols=items(ref("symbol")),
+            parameter_set={**TEXT, "description": "where the bounds hold, in words"},
             modes={
-                **_list(_object(name=_TEXT, meaning=_TEXT, guaranteed=_BOOL)),
+                **items(record(name=TEXT, meaning=TEXT, guaranteed=BOOL)),
                 "minItems": 1,
                 "description": "columns; the first is the one the report is about",
             },
-            data=_or_null(_data()),
-            bounds=_object(
-                network=_list(_quantity(_TEXT)),
-                loss=_list(_quantity({"enum": list(LOSS_MEANING)})),
+            data=or_null(_data()),
+            bounds=record(
+                network=items(_quantity(TEXT)),
+                loss=items(_quantity({"enum": list(LOSS_MEANING)})),
             ),
-            layers=_list(
-                _object(
-                    node=_TEXT,
-                    layer=_TEXT,
-                    where=_TEXT,
-                    input=_STRINGS,
-                    bounds=_by_name(_by_name(_ref("answer"))),
+            layers=items(
+                record(
+                    node=TEXT,
+                    layer=TEXT,
+                    where=TEXT,
+                    input=STRINGS,
+                    bounds=by_name(by_name(ref("answer"))),
                 )
             ),
-            definitions=_by_name(_list(_ref("definition"))),
-            recurrences=_by_name(_list(_ref("recurrence"))),
-            notation=_STRINGS,
-            theorems=_list(_ref("verdict")),
-            guarantees=_object(asked=_or_null(_STRINGS), hold=_BOOL, failed=_STRINGS),
-            summary=_STRINGS,
-            in_short=_STRINGS,
-            warnings=_STRINGS,
-            broken_plugins=_list(
-                _object(plugin=_TEXT, distribution=_TEXT, stage=_TEXT, error=_TEXT)
+            definitions=by_name(items(ref("definition"))),
+            recurrences=by_name(items(ref("recurrence"))),
+            notation=STRINGS,
+            theorems=items(ref("verdict")),
+            guarantees=record(asked=or_null(STRINGS), hold=BOOL, failed=STRINGS),
+            summary=STRINGS,
+            in_short=STRINGS,
+            warnings=STRINGS,
+            broken_plugins=items(
+                record(plugin=TEXT, distribution=TEXT, stage=TEXT, error=TEXT)
             ),
         ),
         "$defs": _definitions(),
@@ -78,69 +85,68 @@ def report_schema() -> Schema:
 
 
 def _tightness() -> Schema:
-    number: Schema = {"type": "number"}
-    row = _object(
-        quantity=_TEXT, sense=_SENSE, bound=_DECIMAL, measured=number, ratio=_or_null(number),
-        holds=_BOOL, searches=_COUNT,
+    row = record(
+        quantity=TEXT, sense=SENSE, bound=_DECIMAL, measured=NUMBER, ratio=or_null(NUMBER),
+        holds=BOOL, searches=COUNT,
     )
-    return _object(seed=_COUNT, rows=_list(row))
+    return record(seed=COUNT, rows=items(row))
 
 
 def _budget() -> Schema:
-    line = _object(
-        key={**_TEXT, "description": "place in the budget, such as bounds.beta"},
+    line = record(
+        key={**TEXT, "description": "place in the budget, such as bounds.beta"},
         kind={"enum": ["bound", "data", "ratio", "verdict", "conclusion"]},
-        where=_TEXT,
-        wanted={**_TEXT, "description": "what the line asks for, in words"},
-        limit=_or_null(_DECIMAL),
-        found={**_or_null(_TEXT), "description": "the number or verdict held against it"},
-        reason={**_TEXT, "description": "why the line is not kept; empty if it is"},
-        holds=_BOOL,
+        where=TEXT,
+        wanted={**TEXT, "description": "what the line asks for, in words"},
+        limit=or_null(_DECIMAL),
+        found={**or_null(TEXT), "description": "the number or verdict held against it"},
+        reason={**TEXT, "description": "why the line is not kept; empty if it is"},
+        holds=BOOL,
     )
-    return _object(file=_TEXT, holds=_BOOL, lines=_list(line))
+    return record(file=TEXT, holds=BOOL, lines=items(line))
 
 
 def _definitions() -> Schema:
-    formula = {"text": _TEXT, "latex": _TEXT}
+    formula = {"text": TEXT, "latex": TEXT}
     return {
         "decimal": {
             **_DECIMAL,
             "description": "rounded up for upper bounds, down for lower bounds",
         },
-        "count": _object(**formula, value=_or_null({"type": "string", "pattern": "^-?[0-9]+$"})),
-        "range": _object(low=_ref("decimal"), high=_ref("decimal")),
-        "symbol": _object(
-            name=_TEXT,
-            latex=_TEXT,
-            meaning=_TEXT,
+        "count": record(**formula, value=or_null({"type": "string", "pattern": "^-?[0-9]+$"})),
+        "range": record(low=ref("decimal"), high=ref("decimal")),
+        "symbol": record(
+            name=TEXT,
+            latex=TEXT,
+            meaning=TEXT,
             origin={"enum": ["declared", "data", "weights", "free"]},
-            value=_or_null(_TEXT),
-            low=_or_null(_ref("decimal")),
-            high=_or_null(_ref("decimal")),
+            value=or_null(TEXT),
+            low=or_null(ref("decimal")),
+            high=or_null(ref("decimal")),
         ),
-        "reference": _object(source=_TEXT, place=_TEXT, errata=_STRINGS, text=_TEXT),
-        "unknown": _object(
-            reason=_TEXT,
-            causes=_list(
-                _object(
-                    node=_TEXT,
-                    quantity=_TEXT,
-                    reason=_TEXT,
+        "reference": record(source=TEXT, place=TEXT, errata=STRINGS, text=TEXT),
+        "unknown": record(
+            reason=TEXT,
+            causes=items(
+                record(
+                    node=TEXT,
+                    quantity=TEXT,
+                    reason=TEXT,
                     kind={"enum": list(get_args(CauseKind))},
                 )
             ),
-            more=_COUNT,
+            more=COUNT,
         ),
-        "answer": _object(**_answer()),
-        "closed_form": _object(mode=_TEXT, **_answer()),
-        "conclusion": _object(name=_TEXT, name_latex=_TEXT, **_answer()),
-        "definition": _object(name=_TEXT, name_latex=_TEXT, **formula, uses=_STRINGS),
-        "recurrence": _object(
-            times=_object(**formula),
-            states=_list(
-                _object(
-                    name=_TEXT, name_latex=_TEXT, initial=_object(**formula),
-                    step=_object(**formula),
+        "answer": record(**_answer()),
+        "closed_form": record(mode=TEXT, **_answer()),
+        "conclusion": record(name=TEXT, name_latex=TEXT, **_answer()),
+        "definition": record(name=TEXT, name_latex=TEXT, **formula, uses=STRINGS),
+        "recurrence": record(
+            times=record(**formula),
+            states=items(
+                record(
+                    name=TEXT, name_latex=TEXT, initial=record(**formula),
+                    step=record(**formula),
                 )
             ),
         ),
@@ -151,137 +157,112 @@ def _definitions() -> Schema:
 
 def _answer() -> Schema:
     return {
-        "sense": _SENSE,
+        "sense": SENSE,
         "state": {
             "enum": ["value", "formula", "unknown"],
             "description": "a number; a formula whose symbols lack values; no bound",
         },
-        "text": _or_null(_TEXT),
-        "latex": _or_null(_TEXT),
-        "uses": {**_STRINGS, "description": "names used directly; see definitions"},
-        "value": _or_null(_ref("decimal")),
-        "missing": {**_STRINGS, "description": "symbols without value"},
-        "problem": {**_TEXT, "description": "why there is no value although no symbol is missing"},
-        "unknown": _or_null(_ref("unknown")),
-        "guaranteed": _BOOL,
-        "rule": _TEXT,
-        "reference": _ref("reference"),
-        "note": _TEXT,
+        "text": or_null(TEXT),
+        "latex": or_null(TEXT),
+        "uses": {**STRINGS, "description": "names used directly; see definitions"},
+        "value": or_null(ref("decimal")),
+        "missing": {**STRINGS, "description": "symbols without value"},
+        "problem": {**TEXT, "description": "why there is no value although no symbol is missing"},
+        "unknown": or_null(ref("unknown")),
+        "guaranteed": BOOL,
+        "rule": TEXT,
+        "reference": ref("reference"),
+        "note": TEXT,
     }
 
 
 def _quantity(name: Schema) -> Schema:
-    return _object(
+    return record(
         quantity=name,
-        name_latex=_TEXT,
-        meaning=_TEXT,
-        sense=_SENSE,
-        answers=_by_name(_ref("answer")),
-        auxiliary={**_BOOL, "description": "carried along to make other bounds smaller"},
+        name_latex=TEXT,
+        meaning=TEXT,
+        sense=SENSE,
+        answers=by_name(ref("answer")),
+        auxiliary={**BOOL, "description": "carried along to make other bounds smaller"},
         closed_form={
-            **_or_null(_ref("closed_form")),
+            **or_null(ref("closed_form")),
             "description": "a looser bound without recurrences",
         },
     )
 
 
 def _architecture() -> Schema:
-    return _object(
-        name=_TEXT,
-        file=_TEXT,
-        input=_list(_ref("count")),
-        output=_list(_ref("count")),
-        layers=_ref("count"),
-        distinct_layers=_COUNT,
-        parameters=_ref("count"),
-        cost=_or_null(_TEXT),
-        tree=_list(_ref("block")),
+    return record(
+        name=TEXT,
+        file=TEXT,
+        input=items(ref("count")),
+        output=items(ref("count")),
+        layers=ref("count"),
+        distinct_layers=COUNT,
+        parameters=ref("count"),
+        cost=or_null(TEXT),
+        tree=items(ref("block")),
     )
 
 
 def _block() -> Schema:
-    blocks = _list(_ref("block"))
-    parameter = _object(name=_TEXT, shape=_STRINGS)
+    blocks = items(ref("block"))
+    parameter = record(name=TEXT, shape=STRINGS)
     kinds = [
-        _object(
-            kind={"const": "layer"}, node=_TEXT, layer=_TEXT, settings=_by_name(_TEXT),
-            input=_STRINGS, parameters=_list(parameter),
+        record(
+            kind={"const": "layer"}, node=TEXT, layer=TEXT, settings=by_name(TEXT),
+            input=STRINGS, parameters=items(parameter),
         ),
-        _object(kind={"const": "repeat"}, node=_TEXT, times=_TEXT, body=blocks),
-        _object(kind={"const": "residual"}, node=_TEXT, body=blocks),
-        _object(
-            kind={"const": "parallel"}, node=_TEXT, join={"enum": ["sum", "concat"]},
-            branches=_list(blocks),
+        record(kind={"const": "repeat"}, node=TEXT, times=TEXT, body=blocks),
+        record(kind={"const": "residual"}, node=TEXT, body=blocks),
+        record(
+            kind={"const": "parallel"}, node=TEXT, join={"enum": ["sum", "concat"]},
+            branches=items(blocks),
         ),
-        _object(kind={"enum": ["sum", "concat"]}, node=_TEXT),
+        record(kind={"enum": ["sum", "concat"]}, node=TEXT),
     ]
     for kind in kinds:
-        kind["properties"]["from"] = _STRINGS
+        kind["properties"]["from"] = STRINGS
     return {"oneOf": kinds}
 
 
 def _data() -> Schema:
     names = ("frobenius", "spectral", "sigma", "sigma_with_ones", "target_norm")
-    return _object(
-        source=_TEXT,
+    return record(
+        source=TEXT,
         sha256={"type": "string", "pattern": "^[0-9a-f]{64}$"},
-        seed=_or_null({"type": "integer"}),
-        samples=_COUNT,
-        features=_COUNT,
-        norms=_object(**{n: _ref("range") for n in names}),
-        rank=_COUNT,
-        rank_exact=_BOOL,
-        floor=_TEXT,
+        seed=or_null({"type": "integer"}),
+        samples=COUNT,
+        features=COUNT,
+        norms=record(**{n: ref("range") for n in names}),
+        rank=COUNT,
+        rank_exact=BOOL,
+        floor=TEXT,
         independent={"enum": ["proved", "refuted", "unknown"]},
-        explanation=_TEXT,
-        targets=_TEXT,
+        explanation=TEXT,
+        targets=TEXT,
     )
 
 
 def _verdict() -> Schema:
-    hypothesis = _object(
-        key=_TEXT,
-        statement=_TEXT,
+    hypothesis = record(
+        key=TEXT,
+        statement=TEXT,
         mode={"enum": list(get_args(Mode))},
         status={"enum": list(get_args(Status))},
-        holds=_BOOL,
-        evidence=_TEXT,
-        premises=_STRINGS,
+        holds=BOOL,
+        evidence=TEXT,
+        premises=STRINGS,
     )
-    return _object(
-        theorem=_TEXT,
-        title=_TEXT,
-        reference=_ref("reference"),
+    return record(
+        theorem=TEXT,
+        title=TEXT,
+        reference=ref("reference"),
         reading={"enum": list(get_args(Reading))},
         status={"enum": ["applies", "fails", "undecided"]},
-        summary=_TEXT,
-        hypotheses=_list(hypothesis),
-        conclusions=_list(_ref("conclusion")),
-        errata=_list(_object(id=_TEXT, printed=_TEXT, corrected=_TEXT, evidence=_TEXT)),
-        remarks=_STRINGS,
+        summary=TEXT,
+        hypotheses=items(hypothesis),
+        conclusions=items(ref("conclusion")),
+        errata=items(record(id=TEXT, printed=TEXT, corrected=TEXT, evidence=TEXT)),
+        remarks=STRINGS,
     )
-
-
-def _object(**properties: Schema) -> Schema:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-
-
-def _list(items: Schema) -> Schema:
-    return {"type": "array", "items": items}
-
-
-def _by_name(values: Schema) -> Schema:
-    return {"type": "object", "additionalProperties": values}
-
-
-def _or_null(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def _ref(name: str) -> Schema:
-    return {"$ref": f"#/$defs/{name}"}
