@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from govcheck_cli import output
@@ -10,6 +11,8 @@ from govcheck_cli import output
 if TYPE_CHECKING:
     from govcheck.analysis import Analysis
     from govcheck.numeric.measure.record import Cost
+    from govcheck.numeric.measure.run import Result
+    from govcheck.numeric.measure.subject import Subject
     from govcheck.plugin.registry import Registry
 
 
@@ -24,34 +27,60 @@ def measured(
         seed: of starts and probes.
         max_seconds: about where iterations stop with the errors they have.
     """
-    import torch
+    s, result = taken(analysis, registry, seed=seed, max_seconds=max_seconds)
+    for row in result.alarms:
+        output.fail([f"ALARM: {row.sentence}"])
+    point = {"point": at_start(analysis), "parameters": s.parameters}
+    return subject_facts(analysis, "float64 on cpu", seed) | point | result.as_json()
 
+
+def taken(
+    analysis: Analysis, registry: Registry, *, groups: Collection[str] | None = None,
+    seed: int, max_seconds: float, label: str = "",
+) -> tuple[Subject, Result]:
+    """What was measured, and on what.
+
+    Args:
+        analysis: as `measured` has it, like the other arguments.
+        registry: the plugins.
+        groups: only these; all that suit when omitted.
+        seed: of starts and probes.
+        max_seconds: about where iterations stop.
+        label: name of the network in what is said meanwhile.
+    """
     from govcheck.numeric.measure.record import Budget, available_memory
     from govcheck.numeric.measure.run import chosen, measure, plan
     from govcheck.numeric.measure.sets import proven
     from govcheck.numeric.measure.subject import subject
 
-    s, start = subject(analysis, None, dtype=torch.float64, device="cpu")
-    groups, budget = chosen(None, s), Budget(available_memory(), max_seconds)
+    s, start = subject(analysis)
+    asked = tuple(g for g in chosen(None, s) if groups is None or g in groups)
+    budget = Budget(available_memory(), max_seconds)
     bounds = proven(analysis, s, start, registry, "auto")
-    total = plan(s, groups, budget).total
-    output.note(f"measuring {s.parameters} parameters, {s.rows} outputs: {total}")
-    result = measure(s, start, bounds, groups, budget=budget, seed=seed, progress=_tell)
-    for row in result.alarms:
-        output.fail([f"ALARM: {row.sentence}"])
-    init, data = analysis.architecture.init, analysis.data
-    about = {
+    total = plan(s, asked, budget).total
+    name = f"{label}: " if label else ""
+    output.note(f"measuring {name}{s.parameters} parameters, {s.rows} outputs: {total}")
+    return s, measure(s, start, bounds, asked, budget=budget, seed=seed, progress=tell)
+
+
+def subject_facts(analysis: Analysis, arithmetic: str, seed: int) -> dict[str, Any]:
+    """What every measurement says of its subject."""
+    data = analysis.data
+    return {
         "name": analysis.architecture.name,
         "data": "none" if data is None else f"{data.dataset.source}; {data.targets}",
-        "arithmetic": "float64 on cpu",
+        "arithmetic": arithmetic,
         "seed": seed,
-        "point": f"the initial weights ({init.method}, seed {init.seed})",
-        "parameters": s.parameters,
-        "set": bounds.words,
     }
-    return about | result.as_json()
 
 
-def _tell(name: str, cost: Cost) -> None:
+def at_start(analysis: Analysis) -> str:
+    """Where the initial weights are."""
+    init = analysis.architecture.init
+    return f"the initial weights ({init.method}, seed {init.seed})"
+
+
+def tell(name: str, cost: Cost) -> None:
+    """What is measured next, and what it takes."""
     sys.stderr.write(f"govcheck: {name}, {cost}\n")
     sys.stderr.flush()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from govcheck.errors import InputError, Problem
 from govcheck_cli import common, output, run_options
+from govcheck_cli.measured import taken
 from govcheck_cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -140,16 +141,8 @@ def _side(
 def _measure(
     options: argparse.Namespace, analysis: Analysis, label: str, registry: Registry
 ) -> tuple[dict[str, Any], list[str]]:
-    from govcheck.numeric.measure.record import Budget
-    from govcheck.numeric.measure.run import chosen, measure
-    from govcheck.numeric.measure.sets import proven
-    from govcheck.numeric.measure.subject import subject
-
-    s, start = subject(analysis)
-    groups = tuple(g for g in chosen(None, s) if g in GROUPS)
-    output.note(f"govcheck: measuring {label}: {s.parameters} parameters, {s.rows} outputs")
-    result = measure(s, start, proven(analysis, s, start, registry, "auto"), groups,
-                     budget=Budget(max_seconds=options.max_seconds), seed=options.seed)
+    _, result = taken(analysis, registry, groups=GROUPS, seed=options.seed,
+                      max_seconds=options.max_seconds, label=label)
     return result.as_json(), [row.sentence for row in result.alarms]
 
 

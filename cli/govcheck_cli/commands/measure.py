@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from govcheck_cli import common, output, processes, run_options
+from govcheck_cli.measured import at_start, subject_facts, tell
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -180,7 +181,7 @@ def _measure(
     total = plan(s, groups, budget).total
     sys.stderr.write(f"govcheck: {s.parameters} parameters, {s.rows} outputs: {total}\n")
     result = measure(s, start, bounds, groups, budget=budget, seed=options.seed,
-                     progress=_tell)
+                     progress=tell)
     if shared is not None and shared.rank:
         return OK
     about["set"] = bounds.words
@@ -304,9 +305,8 @@ def _state(at: str, analysis: Analysis) -> tuple[dict[str, Tensor] | None, str]:
     """The parameters to measure at, and where that is."""
     from govcheck.errors import InputError, Problem
 
-    init = analysis.architecture.init
     if at == "init":
-        return None, f"the initial weights ({init.method}, seed {init.seed})"
+        return None, at_start(analysis)
     path = Path(at)
     if path.is_dir():
         found = sorted(path.glob("checkpoint-*.safetensors"))
@@ -326,13 +326,7 @@ def _state(at: str, analysis: Analysis) -> tuple[dict[str, Tensor] | None, str]:
 
 
 def _about(options: argparse.Namespace, analysis: Analysis) -> dict[str, Any]:
-    data = analysis.data
-    return {
-        "name": analysis.architecture.name,
-        "data": "none" if data is None else f"{data.dataset.source}; {data.targets}",
-        "arithmetic": f"{options.dtype} on {options.device}",
-        "seed": options.seed,
-    }
+    return subject_facts(analysis, f"{options.dtype} on {options.device}", options.seed)
 
 
 def _estimate(parts: tuple[tuple[str, Cost], ...], as_json: bool) -> None:
@@ -345,8 +339,3 @@ def _estimate(parts: tuple[tuple[str, Cost], ...], as_json: bool) -> None:
     for name, cost in parts:
         page.field(name, str(cost))
     output.write(page.text())
-
-
-def _tell(name: str, cost: Cost) -> None:
-    sys.stderr.write(f"govcheck: {name}, {cost}\n")
-    sys.stderr.flush()
