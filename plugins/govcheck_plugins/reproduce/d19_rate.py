@@ -35,7 +35,7 @@ class Rate(Reproduction):
     title: ClassVar[str] = "Convergence rate at feasible widths"
     reference: ClassVar[Ref] = Ref("D", "Theorems 5.1, 6.1; [N] Theorem 1.2")
     quick_seconds: ClassVar[float] = 6
-    full_seconds: ClassVar[float] = 150
+    full_seconds: ClassVar[float] = 40
     errata: ClassVar[Sequence[Erratum]] = records("N-3", "D-8")
 
     def run(self, context: Context) -> Outcome:

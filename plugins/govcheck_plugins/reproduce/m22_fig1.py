@@ -33,7 +33,7 @@ class Figure1(Reproduction):
     title: ClassVar[str] = "Id + A has higher singular values than A"
     reference: ClassVar[Ref] = macdonald("Fig 1")
     quick_seconds: ClassVar[float] = 2
-    full_seconds: ClassVar[float] = 60
+    full_seconds: ClassVar[float] = 40
     errata: ClassVar[Sequence[Erratum]] = (VARIANCE,)
 
     def run(self, context: Context) -> Outcome:

@@ -25,7 +25,7 @@ class Figure3(Reproduction):
     title: ClassVar[str] = "Skip connections speed up training"
     reference: ClassVar[Ref] = macdonald("Fig 3")
     quick_seconds: ClassVar[float] = 18
-    full_seconds: ClassVar[float] = 140
+    full_seconds: ClassVar[float] = 130
 
     def inputs(self, context: Context) -> str:
         return _small.inputs(context)

@@ -76,7 +76,7 @@ class Lemmas(Reproduction):
     title: ClassVar[str] = "Lemmas of the fully connected case"
     reference: ClassVar[Ref] = Ref("N", "Lemmas 1.4 to 1.10")
     quick_seconds: ClassVar[float] = 8
-    full_seconds: ClassVar[float] = 90
+    full_seconds: ClassVar[float] = 65
     errata: ClassVar[Sequence[Erratum]] = records("N-5", "N-6", "N-7", "N-8")
 
     def run(self, context: Context) -> Outcome:

@@ -21,7 +21,7 @@ class Alpha(Reproduction):
     title: ClassVar[str] = "Movement of trained residual factors"
     reference: ClassVar[Ref] = Ref("Z", "Lemmas 2, 3, 4")
     quick_seconds: ClassVar[float] = 4
-    full_seconds: ClassVar[float] = 120
+    full_seconds: ClassVar[float] = 10
     errata: ClassVar[Sequence[Erratum]] = records("R-1", "R-4")
 
     def run(self, context: Context) -> Outcome:
