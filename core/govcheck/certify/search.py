@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from govcheck.certify import checker, closing
 from govcheck.certify.floats import Parameters
 from govcheck.certify.program import Task
-from govcheck.certify.prover import Aim, Measured, Prover, Shadow
+from govcheck.certify.prover import Aim, Measured, Plan, Prover, Shadow
 from govcheck.errors import InputError, Problem
 
 MAX_BITS: Final = 1024
+
+Trainer = Callable[
+    [Prover, Parameters, int, Aim, float | None],
+    Iterator[tuple[int, Parameters, Measured, Plan | None]],
+]
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ def certify(
     bits: int = 128,
     shadow: bool = False,
     say: Callable[[str], None] = lambda text: None,
+    train: Trainer = Prover.train,
 ) -> Outcome:
     """Train until the theorem applies, write the certificate and check it.
 
@@ -65,6 +71,8 @@ def certify(
         bits: of the checker's numbers at first; doubled where they do not suffice.
         shadow: prove from the start, by letting the checker follow the training steps.
         say: takes lines of progress.
+        train: how to get from the start to where the theorem applies; gradient descent unless
+            given. Only that can be followed by a shadow.
 
     Raises:
         InputError: if the network, the step or the target cannot be used.
@@ -85,7 +93,7 @@ def certify(
     top = 0.0
     tried: tuple[list[checker.Line], str] = ([], "")
     taken, at = 0, None
-    for taken, now, at, plan in prover.train(theta, steps, aim, step):
+    for taken, now, at, plan in train(prover, theta, steps, aim, step):
         history.append((taken, at.h))
         top = max(top, at.top)
         say(f"step {taken}: loss {at.loss:.4g}, h {at.h:.4g}")

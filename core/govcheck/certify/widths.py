@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from govcheck.certify.floats import Array
+from govcheck.certify.newton import gauss_newton
 from govcheck.certify.program import Task
 from govcheck.certify.prover import Measured, Prover
 from govcheck.certify.search import Outcome, certify
@@ -204,7 +205,7 @@ class _March:
         return True
 
 
-def by_anchor(task: Task, steps: int = 20_000, say: Callable[[str], None] = lambda text: None
+def by_anchor(task: Task, steps: int = 300, say: Callable[[str], None] = lambda text: None
               ) -> Outcome:
-    """Gradient descent until the path-length theorem applies, in a certificate that is checked."""
-    return certify(task, steps=steps, say=say)
+    """Damped Gauss-Newton steps until a theorem applies, in a certificate that is checked."""
+    return certify(task, steps=steps, say=say, train=gauss_newton)

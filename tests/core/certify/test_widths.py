@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from govcheck.certify import widths
+from govcheck.certify import checker, widths
+from govcheck.certify.newton import gauss_newton
 from govcheck.certify.prover import Prover
+from govcheck.certify.search import certify
 
 
 def data(n=4, d=6, seed=0):
@@ -68,6 +71,18 @@ def test_the_march_needs_less_than_the_path_and_the_path_less_than_products():
 
 def test_an_anchored_certificate_is_accepted():
     x, y = data()
-    found = widths.by_anchor(widths.random_task(x, y, 3), 4000)
+    found = widths.by_anchor(widths.random_task(x, y, 3))
     assert found.file is not None and all(line.holds for line in found.lines)
     assert math.isfinite(found.at.h)
+
+
+def test_gauss_newton_closes_sooner_than_descent_and_nothing_rises():
+    x, y = data(5, 6)
+    task = widths.random_task(x, y, 6, depth=2)
+    losses = [at.loss for _, _, at, _ in gauss_newton(Prover(task), task.parameters, 40, "steps",
+                                                      None)]
+    assert all(b < a for a, b in pairwise(losses))
+    soon = widths.by_anchor(task)
+    slow = certify(task, steps=5000)
+    assert soon.file is not None and checker.check(soon.file).accepted
+    assert slow.file is not None and 10 * soon.steps < slow.steps
