@@ -1,5 +1,7 @@
 import importlib.metadata
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -22,3 +24,21 @@ def registry() -> Registry:
     found = load_registry(own)
     assert own and not found.broken, "\n".join(map(str, found.broken))
     return found
+
+
+@pytest.fixture(scope="session")
+def writes_golden() -> bool:
+    """Whether tests write the files that they otherwise compare with."""
+    return bool(os.environ.get("GOVCHECK_WRITE_GOLDEN"))
+
+
+@pytest.fixture(scope="session")
+def golden(writes_golden: bool) -> Callable[[Path, str], None]:
+    """Asserts that a text is what a file has."""
+
+    def same(path: Path, text: str) -> None:
+        if writes_golden:
+            path.write_text(text, encoding="utf-8", newline="\n")
+        assert text == path.read_text(encoding="utf-8")
+
+    return same

@@ -1,10 +1,6 @@
-"""The table in docs/import.md and in the README is what the program finds.
-
-``GOVCHECK_WRITE_DOCS=1 pytest tests/examples/test_import_table.py`` writes it anew.
-"""
+"""The table in docs/import.md and in the README is what the program finds."""
 
 import importlib
-import os
 from pathlib import Path
 
 import torch
@@ -47,7 +43,7 @@ def row(name, module, registry):
     return f"{label}| {found.check.parameters} in {mode} | {names} | {'; '.join(reasons)} |\n"
 
 
-def test_the_table_is_what_is_found(registry, monkeypatch):
+def test_the_table_is_what_is_found(registry, monkeypatch, writes_golden):
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -58,7 +54,7 @@ def test_the_table_is_what_is_found(registry, monkeypatch):
     for page in PAGES:
         before, rest = page.read_text().split(BEGIN)
         old, after = rest.split(END)
-        if os.environ.get("GOVCHECK_WRITE_DOCS"):
+        if writes_golden:
             page.write_text(before + BEGIN + table + END + after)
             old = table
         assert old == table, page.name

@@ -1,10 +1,5 @@
-"""``examples/tour.ipynb`` runs and says what it says.
+"""``examples/tour.ipynb`` runs and says what it says."""
 
-``GOVCHECK_WRITE_TOUR=1 python -m pytest tests/examples/test_tour.py`` runs it and writes it back
-with the outputs it has now.
-"""
-
-import os
 import re
 import tempfile
 from pathlib import Path
@@ -43,9 +38,9 @@ def run(book):
 
 
 @pytest.fixture(scope="module")
-def stored():
+def stored(writes_golden):
     book = nbformat.read(TOUR, as_version=4)
-    if os.environ.get("GOVCHECK_WRITE_TOUR"):
+    if writes_golden:
         nbformat.write(nbformat.from_dict(run(book)), TOUR)
     return nbformat.read(TOUR, as_version=4)
 

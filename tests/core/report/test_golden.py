@@ -1,11 +1,6 @@
-"""Reports of one small network, compared with files.
-
-Write them anew with ``GOVCHECK_WRITE_GOLDEN=1 pytest tests/core/report/test_golden.py`` and look
-at what changed.
-"""
+"""Reports of one small network, compared with files."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -24,9 +19,5 @@ FORMATS = {
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_golden_file(small_full, name):
-    shown = FORMATS[name](small_full)
-    path = DATA / name
-    if os.environ.get("GOVCHECK_WRITE_GOLDEN"):
-        path.write_text(shown, encoding="utf-8")
-    assert shown == path.read_text(encoding="utf-8")
+def test_golden_file(small_full, golden, name):
+    golden(DATA / name, FORMATS[name](small_full))

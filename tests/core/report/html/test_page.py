@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import os
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -36,13 +35,8 @@ def _at(doc, pointer):
     return doc
 
 
-def test_golden(tiny):
-    """To make it anew: GOVCHECK_GOLDEN=1 pytest tests/core/report/html/test_page.py"""
-    page = render(tiny, font=False)
-    if os.environ.get("GOVCHECK_GOLDEN"):
-        GOLDEN.parent.mkdir(exist_ok=True)
-        GOLDEN.write_text(page, encoding="utf-8", newline="\n")
-    assert page == GOLDEN.read_text(encoding="utf-8")
+def test_golden(tiny, golden):
+    golden(GOLDEN, render(tiny, font=False))
 
 
 def test_the_same_document_gives_the_same_page(full, full_page):
