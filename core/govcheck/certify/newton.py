@@ -32,7 +32,8 @@ def gauss_newton(
         damping = 1e-2 * at.top if math.isnan(damping) else damping
         kernel, r = prover.net.gram(theta, run), prover.residual(run)
         while True:
-            seeds = linalg.solve(kernel + damping * np.eye(len(kernel)), r.ravel(), assume_a="pos")
+            damped = kernel + max(damping, 1e-13 * at.top) * np.eye(len(kernel))
+            seeds = linalg.lstsq(damped, r.ravel())[0]
             g = prover.net.gradient(theta, run, np.asarray(seeds.reshape(r.shape)))
             other = {name: w - g[name] for name, w in theta.items()}
             ahead = prover.net.forward(other)
