@@ -21,7 +21,7 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 bench: $(STAMP)
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	$(BIN)/python benchmarks/run.py $(BENCH)
 
 reproduce-table: $(STAMP)
 	$(BIN)/govcheck reproduce --quick all -o reports

@@ -8,12 +8,16 @@ Each size runs in a process of its own, so that its peak memory is its own.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-SIZES = (500, 1000, 2000)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+SIZES = (1250, 2500, 5000, 10_000)
 
 
 def architecture(blocks: int) -> str:
@@ -38,6 +42,16 @@ def architecture(blocks: int) -> str:
     return "\n".join(lines)
 
 
+def peak_mib() -> float:
+    """Peak memory of this process, interpreter and libraries included."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # what getrusage says begins with the memory of the process that started this one
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def measure(blocks: int) -> dict[str, float | str]:
     """Analyse one chain in this process."""
     import govcheck as gc
@@ -50,15 +64,22 @@ def measure(blocks: int) -> dict[str, float | str]:
     analysed = time.process_time()
     beta = upper(result.value(result.bounds["beta"]))
     done = time.process_time()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
         "blocks": blocks,
         "load": loaded - start,
         "analyse": analysed - loaded,
         "evaluate": done - analysed,
-        "peak_mib": peak,
+        "peak_mib": peak_mib(),
         "beta": str(beta),
     }
+
+
+def alone(blocks: int) -> dict[str, float | str]:
+    """The same in a process of its own."""
+    command = [sys.executable, __file__, "--one", str(blocks)]
+    run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, float | str] = json.loads(run.stdout)
+    return found
 
 
 def main() -> None:
@@ -71,10 +92,7 @@ def main() -> None:
           f"{'peak MiB':>9} {'s/block, ratio':>15}  beta")
     first = None
     for n in sizes:
-        run = subprocess.run(
-            [sys.executable, __file__, "--one", str(n)], check=True, capture_output=True, text=True
-        )
-        r = json.loads(run.stdout)
+        r = alone(n)
         each = (r["load"] + r["analyse"] + r["evaluate"]) / n
         first = first or each
         print(f"{n:7d} {r['load']:8.2f} {r['analyse']:10.2f} {r['evaluate']:11.2f} "

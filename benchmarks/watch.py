@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 import govcheck as gc
+from govcheck.numeric.watch import Watch
 
 ROOT = Path(__file__).parent.parent
 BLOCK = 8
@@ -44,6 +45,25 @@ def steps(
     return time.process_time() - began
 
 
+def compare(count: int, batch: int, probes: int) -> tuple[float, float, Watch]:
+    """CPU seconds without and with the watch, and the watch."""
+    torch.set_num_threads(1)
+    plain, watched = trainer(batch, 0), trainer(batch, 0)
+    steps(*plain, 1)
+    steps(*watched, 1)
+    model, optimizer, x, y = watched
+    probe = (x[: probes], y[: probes])
+    without = within = 0.0
+    with gc.watch(model, nn.functional.cross_entropy, probe, optimizer=optimizer) as w:
+        for _ in range(count // BLOCK):
+            # the pause while the other network trains is not this one's training time
+            paused = time.perf_counter()
+            without += steps(*plain, BLOCK)
+            w.pause(time.perf_counter() - paused)
+            within += steps(*watched, BLOCK)
+    return without, within, w
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -51,20 +71,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--probe", type=int, default=8)
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    plain, watched = trainer(options.batch, 0), trainer(options.batch, 0)
-    steps(*plain, 1)
-    steps(*watched, 1)
-    model, optimizer, x, y = watched
-    probe = (x[: options.probe], y[: options.probe])
-    without = within = 0.0
-    with gc.watch(model, nn.functional.cross_entropy, probe, optimizer=optimizer) as w:
-        for _ in range(options.steps // BLOCK):
-            # the pause while the other network trains is not this one's training time
-            paused = time.perf_counter()
-            without += steps(*plain, BLOCK)
-            w.pause(time.perf_counter() - paused)
-            within += steps(*watched, BLOCK)
+    without, within, w = compare(options.steps, options.batch, options.probe)
     print(f"ResNet-18, 3 x 32 x 32, batch {options.batch}, probe {options.probe}, "
           f"{options.steps} steps, one thread, CPU seconds")
     print(f"{'':<28}{'seconds':>10}{'ratio':>9}")
