@@ -27,7 +27,8 @@ def convolution(out: int, kernel: int, stride: int = 1) -> str:
 def architecture() -> str:
     """The network for pictures of 3 x 224 x 224 as an architecture file."""
     lines = ["govcheck: 1", "name: ResNet-152", "symbols: {R: 1}", "input: [3, 224, 224]",
-             "cost: cross_entropy", "domain: {ball: R}", "layers:", f"  - {convolution(64, 7, 2)}", "  - batch_norm",
+             "cost: cross_entropy", "domain: {ball: R}", "layers:",
+             f"  - {convolution(64, 7, 2)}", "  - batch_norm",
              "  - relu", "  - max_pool: {kernel: 3, stride: 2, padding: 1}"]
     for channels, blocks, step in STAGES:
         wide = 4 * channels
