@@ -61,7 +61,7 @@ class CertificateWidths(Reproduction):
     title: ClassVar[str] = "Widths at which certificates close"
     reference: ClassVar[Ref] = Ref("govcheck theory", "certificates, table of section 5")
     quick_seconds: ClassVar[float] = 5
-    full_seconds: ClassVar[float] = 180
+    full_seconds: ClassVar[float] = 80
 
     def run(self, context: Context) -> Outcome:
         sizes = context.size(SIZES[:1], SIZES)
