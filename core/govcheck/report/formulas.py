@@ -10,6 +10,7 @@ from govcheck.bounds.expr import Expr, node
 from govcheck.bounds.letters import name_latex, spelled_latex
 from govcheck.bounds.printing import latex, text
 from govcheck.bounds.walk import children, postorder, rebuild
+from govcheck.report.states import apart
 from govcheck.report.widths import width
 
 Json = dict[str, Any]
@@ -25,9 +26,10 @@ class Notation:
     """Names for the shared parts of a set of formulas, unique within the set.
 
     Formulas name their shared parts; two different parts may carry the same name, such as
-    those of the first copy of a repeated block and of a general one. Here the later ones
-    get a number. What stands several times in a long formula, and what is too wide for a
-    line where lines cannot break, gets a name too: ``v1``, ``v2`` and so on.
+    those of the first copy of a repeated block and of a general one, or that of a symbol.
+    Here the later ones get a number, and so do the states of recurrences. What stands several
+    times in a long formula, and what is too wide for a line where lines cannot break, gets a
+    name too: ``v1``, ``v2`` and so on.
 
     Args:
         roots: all formulas that will be shown.
@@ -36,8 +38,11 @@ class Notation:
 
     def __init__(self, roots: Iterable[Expr], letter: str = "v") -> None:
         self._letter = letter
-        listed = list(roots)
+        given = list(roots)
+        self._apart = apart(given)
+        listed = [self._apart.get(r, r) for r in given]
         self._order = postorder(*listed)
+        self._spelled: dict[str, str] = {}
         self._plain: dict[Expr, Expr] = {}
         self._brief: dict[Expr, Expr] = {}
         self._named: dict[Expr, Expr] = {}
@@ -56,10 +61,13 @@ class Notation:
 
     def _build(self) -> None:
         """Both forms of each node: with unique names only, and with parts named."""
-        used: Counter[str] = Counter()
+        owned = {e.payload.name for e in self._order if e.op in ("sym", "enc")}
+        used = Counter(owned)
         for e in self._order:
             if e.op == "let":
                 self._plain[e] = self._brief[e] = self._renamed(e, used)
+                if e.payload in owned and used[e.payload] == 2:
+                    self._spelled[self._plain[e].payload] = e.payload
             else:
                 self._plain[e] = rebuild(e, self._arguments(e, self._plain))
                 self._brief[e] = self._abbreviated(e)
@@ -111,7 +119,8 @@ class Notation:
         found: dict[str, str] = {}
         for e in self._lets():
             tex = name_latex(e.payload)
-            tex = spelled_latex(e.payload) if tex in taken else tex
+            if e.payload in self._spelled or tex in taken:
+                tex = spelled_latex(self._spelled.get(e.payload, e.payload))
             taken.add(tex)
             found[e.payload] = tex
         return found
@@ -128,10 +137,12 @@ class Notation:
 
     def of(self, e: Expr) -> Expr:
         """The formula with unique names."""
+        e = self._apart.get(e, e)
         return self._plain.get(e, e)
 
     def formula(self, e: Expr) -> Json:
         """Text and LaTeX of a formula, and the names it uses directly."""
+        e = self._apart.get(e, e)
         body = e.args[0] if e.op == "let" else e
         shown = self._body(body) if body in self._plain else body
         return self._write(shown.args[0] if shown.op == "let" else shown)
@@ -168,7 +179,7 @@ class Notation:
     def recurrences(self) -> list[Json]:
         """The recurrences, each written out once with all its states."""
         found: dict[tuple[Any, ...], Json] = {}
-        for e in (self.of(e) for e in self._order if e.op == "recur"):
+        for e in (self._plain[e] for e in self._order if e.op == "recur"):
             machine = e.payload[0]
             key = (machine.state, machine.update, e.args)
             if key not in found:

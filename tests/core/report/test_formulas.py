@@ -1,7 +1,7 @@
 from fractions import Fraction
 
 from govcheck.bounds.evaluate import ball, evaluate
-from govcheck.bounds.expr import add, let, sqrt, sym
+from govcheck.bounds.expr import add, let, num, sqrt, sym
 from govcheck.bounds.recurrence import Recurrence
 from govcheck.report.formulas import Notation, reachable
 from govcheck.report.numbers import Numbers
@@ -53,6 +53,33 @@ def test_a_recurrence_is_written_out_once():
     assert [(x["name"], x["initial"]["text"], x["step"]["text"]) for x in found["states"]] == [
         ("s", "a", "2*s"), ("t", "b", "s + t"),
     ]
+
+
+def test_different_recurrences_never_share_a_name():
+    s = sym("s", latex=r"\widehat{s}_{\mathrm{x}}")
+    first = Recurrence((s,), (2 * s,)).output((c, a), 0)
+    inner = Recurrence((s,), (s + b,)).output((c, first), 0)
+    notation = Notation([first, inner])
+    assert notation.formula(first)["text"] == "s[c]"
+    assert notation.formula(inner)["text"] == "s.2[c]"
+    assert notation.formula(inner)["latex"] == r"\widehat{s}_{\mathrm{x},2}^{(c)}"
+    steps = {x["name"]: (x["initial"]["text"], x["step"]["text"])
+             for r in notation.recurrences() for x in r["states"]}
+    assert steps == {"s": ("a", "2*s"), "s.2": ("s[c]", "s.2 + b")}
+    env = {a: ball(2), b: ball(7), c: ball(3)}
+    assert evaluate(notation.of(inner), env) == evaluate(inner, env)
+
+
+def test_a_recurrence_in_the_step_of_another_keeps_to_its_own_names():
+    s, t = sym("s"), sym("t")
+    within = Recurrence((t,), (t + s,)).output((num(2), s), 0)
+    outer = Recurrence((s,), (within,)).output((c, a), 0)
+    alone = Recurrence((t,), (t * b,)).output((c, a), 0)
+    notation = Notation([alone, outer])
+    names = [x["name"] for r in notation.recurrences() for x in r["states"]]
+    assert sorted(names) == ["s", "t", "t.2"]
+    env = {a: ball(2), b: ball(7), c: ball(3)}
+    assert evaluate(notation.of(outer), env) == evaluate(outer, env) == ball(54)
 
 
 def test_states_of_a_recurrence_are_not_missing():
@@ -109,7 +136,8 @@ def test_names_that_are_taken_are_left_to_their_owners():
     root = sqrt(wide) + sym("v1") + sym("beta")
     notation = Notation([root * named("beta", a + b)])
     names = {d["name"]: d["name_latex"] for d in notation.definitions()}
-    assert names == {"v2": "v_{2}", "beta": r"\mathrm{beta}"}
+    assert names == {"v2": "v_{2}", "beta.2": r"\mathrm{beta}"}
+    assert notation.name_latex("beta") == r"\mathrm{beta}"
     assert notation.name_latex("eta") == r"\eta"
 
 
