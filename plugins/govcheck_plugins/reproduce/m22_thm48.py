@@ -45,7 +45,7 @@ class Theorem48(Reproduction):
     title: ClassVar[str] = "Convergence from any initialisation"
     reference: ClassVar[Ref] = macdonald("Thm 4.8")
     quick_seconds: ClassVar[float] = 11
-    full_seconds: ClassVar[float] = 200
+    full_seconds: ClassVar[float] = 70
     errata: ClassVar[Sequence[Erratum]] = records("E1", "E7")
 
     def run(self, context: Context) -> Outcome:
