@@ -206,6 +206,7 @@ def _weight_parametrised(unit: AffineMap | ConvMap, rows: Rows, w: Tensor, f: fl
     if unit.kind == "weight_norm":
         root, lead = torch.sqrt(unit.eps + squares), torch.as_tensor(f)
     else:
+        assert unit.gain is not None
         gain = unit.gain.detach().reshape(*w.shape[:2], 1)
         root, lead = torch.sqrt(squares), f * gain
     lead = (lead / root).expand(*w.shape[:2], 1)

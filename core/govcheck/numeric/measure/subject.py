@@ -100,7 +100,7 @@ class Subject:
     def split(self, theta: Tensor) -> dict[str, Tensor]:
         """A vector of all parameters as arrays by name."""
         # all at once: the derivative of single slices would be as long as theta for each
-        parts = theta.split([shape.numel() for shape in self.shapes.values()])
+        parts = torch.split(theta, [shape.numel() for shape in self.shapes.values()])
         return {n: p.reshape(shape)
                 for (n, shape), p in zip(self.shapes.items(), parts, strict=True)}
 
