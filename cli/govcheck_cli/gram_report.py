@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
+from govcheck.writing import finite
 from govcheck_cli import output
 from govcheck_cli.gram_options import shown_size
 
@@ -40,11 +41,6 @@ def down(x: Fraction) -> float:
     """The largest float64 that is not above a rational number."""
     value = float(x)
     return value if Fraction(value) <= x else math.nextafter(value, -math.inf)
-
-
-def finite(x: float) -> float | None:
-    """A number as JSON has it."""
-    return x if math.isfinite(x) else None
 
 
 def head(arch: Architecture, data: Dataset, used: int) -> Json:

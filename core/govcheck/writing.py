@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -66,3 +67,8 @@ def write_whole(
 def json_text(value: Any) -> str:
     """JSON as files have it: two spaces of indentation, letters as they are, a last newline."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def finite(x: float) -> float | None:
+    """A number as JSON has it, None where it has none."""
+    return x if math.isfinite(x) else None

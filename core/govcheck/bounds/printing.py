@@ -110,23 +110,6 @@ def recurrences(*roots: Expr) -> list[Expr]:
     return [e for e in postorder(*roots) if e.op == "recur"]
 
 
-def recurrence_text(e: Expr, style: str = "text") -> str:
-    """A recurrence written out: initial values and one step."""
-    show = text if style == "text" else latex
-    machine, index = e.payload
-    lines = []
-    for s, first, new in zip(machine.state, e.args[1:], machine.update, strict=True):
-        name = show(s)
-        if style == "text":
-            lines.append(f"{name}[0] = {show(first)};  {name}[k+1] = {show(new)}")
-        else:
-            lines.append(rf"{name}^{{(0)}} = {show(first)},\quad {name}^{{(k+1)}} = {show(new)}")
-    result = show(machine.state[index])
-    times = show(e.args[0])
-    tail = f"value {result}[{times}]" if style == "text" else rf"{result}^{{({times})}}"
-    return ("\n" if style == "text" else r" \\ ").join([*lines, tail])
-
-
 def _rational(value: Fraction, style: _Style) -> tuple[str, int]:
     if value.denominator == 1:
         return str(value.numerator), _SUM if value < 0 else _ATOM

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from govcheck.report.layout import abbreviated, to_ascii, wrap
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.table import Table
 
 Json = dict[str, Any]
@@ -118,13 +118,13 @@ class Page:
 
         self._row(Text(head), Text(text, style=style), len(head))
 
-    def _row(self, head: object, body: object, width: int) -> None:
+    def _row(self, head: RenderableType, body: RenderableType, width: int) -> None:
         from rich.table import Table
 
         grid = Table.grid(padding=0)
         grid.add_column(width=width, no_wrap=True)
         grid.add_column(overflow="fold")
-        grid.add_row(head, body)  # type: ignore[arg-type]
+        grid.add_row(head, body)
         self.console.print(grid)
 
     def table(self) -> Table:

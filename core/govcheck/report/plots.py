@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from govcheck.errors import InputError, Problem
 from govcheck.report.plot_parts import short
@@ -131,9 +131,10 @@ def _draw(axes: Axes, p: Mapping[str, Any]) -> None:
     axes.set_xlabel(p["x"]["label"])
     axes.set_ylabel(p["y"]["label"])
     plain(axes, "x" if p["y"]["scale"] == "rows" else "both")
-    for which, axis in (("x", p["x"]), ("y", p["y"])):
-        if axis["scale"] == "log":
-            log_ticks(axes, which)  # type: ignore[arg-type]
+    which: Literal["x", "y"]
+    for which in ("x", "y"):
+        if p[which]["scale"] == "log":
+            log_ticks(axes, which)
     if p["kind"] == "depth":
         ticks = sorted({x for s in p["series"] for x in s["x"]})
         axes.set_xticks(ticks, [f"{t:g}" for t in ticks])

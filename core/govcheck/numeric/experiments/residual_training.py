@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -106,7 +106,7 @@ def losses(
                 pictures = augmented(pictures, generator)
             optimiser.zero_grad(set_to_none=True)
             loss = functional.cross_entropy(net(pictures), y[chosen])
-            loss.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(loss)
             optimiser.step()
             seen.append(loss.detach())
             progress(len(seen))
@@ -115,23 +115,6 @@ def losses(
         schedule.step()
     found: Array = torch.stack(seen).double().cpu().numpy()
     return found
-
-
-def compare_designs(
-    x: Tensor, y: Tensor, classes: int, seeds: Sequence[int], *,
-    designs: Sequence[Design] = DESIGNS, steps: int | None = None,
-    size: Size = Size(), recipe: Recipe = Recipe(),
-    progress: Callable[[int, int], None] = lambda done, of: None,
-) -> dict[Design, Array]:
-    """Loss curves ``(trials, steps)`` of several models, trial by trial with one seed."""
-    curves: dict[Design, list[Array]] = {d: [] for d in designs}
-    total = len(seeds) * len(designs)
-    for k, seed in enumerate(seeds):
-        for j, design in enumerate(designs):
-            progress(k * len(designs) + j, total)
-            curves[design].append(losses(
-                x, y, classes, design, seed, steps=steps, size=size, recipe=recipe))
-    return {d: np.stack(c) for d, c in curves.items()}
 
 
 def initial_speed(curves: Array, steps: int) -> Array:

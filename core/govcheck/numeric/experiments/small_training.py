@@ -69,7 +69,7 @@ def trial(
             optimiser.zero_grad(set_to_none=True)
             loss = functional.cross_entropy(net(images), targets)
             seen.append(loss.item())
-            loss.backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(loss)
             optimiser.step()
         losses[kind] = np.array(seen)
         if progress is not None:

@@ -46,6 +46,7 @@ from govcheck.numeric.train.state import (
     State,
 )
 from govcheck.numeric.train.step_size import StepSize, choose
+from govcheck.writing import finite
 
 EVERY_STEP = Saving()
 
@@ -259,10 +260,10 @@ class _Run:
                     break
                 self._advance(state, point)
                 if self._due():
-                    self._save(_finite(state.loss))
+                    self._save(finite(state.loss))
                     saved, self._saved_at = self.step, time.monotonic()
             if self.folder is not None and saved != self.step and reason not in FAILED:
-                self._save(_finite(state.loss))
+                self._save(finite(state.loss))
         finally:
             if self.results is not None:
                 self.results.close()
@@ -281,7 +282,7 @@ class _Run:
         self.optimiser.zero_grad(set_to_none=True)
         out = self.module(x)
         loss = self._loss(out, y)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         square = torch.zeros((), dtype=torch.float64, device=x.device)
         for p in self.parameters.values():
             if p.grad is not None:
@@ -315,10 +316,10 @@ class _Run:
     def _record(self, state: State, full: float | None) -> dict[str, Any]:
         record: dict[str, Any] = {"step": state.step}
         if self.settings.batch is not None:
-            record["batch_loss"] = _finite(state.loss)
+            record["batch_loss"] = finite(state.loss)
         if full is not None:
-            record["loss"] = _finite(full)
-        record |= {"gradient_norm": _finite(state.gradient_norm), "step_size": state.step_size}
+            record["loss"] = finite(full)
+        record |= {"gradient_norm": finite(state.gradient_norm), "step_size": state.step_size}
         return record
 
     def _check(self, point: Point) -> dict[str, Any]:
@@ -384,7 +385,7 @@ class _Run:
     def _finish(self, reason: Reason, state: State, point: Point | None) -> Outcome:
         loss = state.loss if self.settings.batch is None else self._full_loss()
         outcome = Outcome(
-            reason, self.step, _finite(loss), self.first_loss, _finite(state.gradient_norm),
+            reason, self.step, finite(loss), self.first_loss, finite(state.gradient_norm),
             self.step_size,
             [e.report(point) for e in self.envelopes] if point is not None else [],
             self.violations, self.seconds, self.folder, self.resumed, self.remarks,
@@ -392,7 +393,3 @@ class _Run:
         if self.folder is not None:
             write_json(self.folder / SUMMARY, outcome.as_json())
         return outcome
-
-
-def _finite(x: float) -> float | None:
-    return x if math.isfinite(x) else None
