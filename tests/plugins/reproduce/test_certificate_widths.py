@@ -37,7 +37,7 @@ def test_every_route_gives_a_width_in_the_order_of_theory(small):
     found = {route: rows(outcome)[words] for route, (words, _) in ROUTES.items()}
     assert found["anchor1"] <= found["march10"] <= found["march"] <= found["path"]
     assert found["path"] <= found["product"] < found["scaled"] < found["paper"]
-    assert all("not tried" in found[route] for route in ("anchor2", "anchor3"))
+    assert max(found["anchor2"], found["anchor3"]) <= found["march10"]
     assert {c.key for c in outcome.claims} == set(ROUTES)
     assert all(bool(c.pairs) != bool(c.reason) for c in outcome.claims)
     assert ticks[-1] == (len(ROUTES), len(ROUTES))
