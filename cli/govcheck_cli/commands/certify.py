@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from govcheck_cli import common, output
+from govcheck_cli import common, memory, output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +50,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--width", metavar="SYMBOL", default=None,
                         help="if it stays open, search the least value of this symbol at which "
                         "it closes from the initial weights")
+    memory.add_option(parser)
     common.add_json(parser)
     parser.set_defaults(run=run)
 
@@ -63,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
     _check(options)
     with common.plugins() as plugins:
         task, settings = _task(options, plugins.registry, {})
+        _allow(options, task)
         start = None
         if options.start not in ("init", "trained"):
             start = checkpoint(options.start, task)
@@ -112,6 +114,20 @@ def _task(
     values = {**common.overrides(options.overrides), **more}
     arch = govcheck.load(options.architecture, registry=registry, overrides=values)
     return task(arch), arch.train
+
+
+def _allow(options: argparse.Namespace, task: Task) -> None:
+    from govcheck.certify.memory import peak
+    from govcheck.errors import InputError, Problem
+
+    try:
+        found = peak(task, options.bits, shadow=options.shadow)
+    except ValueError as error:
+        raise InputError(Problem("not-covered", str(error))) from None
+    smaller = "take fewer samples (n of the data in the file) or a smaller width with --set"
+    if options.bits > 128:
+        smaller = f"take --bits 128, {smaller.removeprefix('take ')}"
+    memory.allow(options, "proving and checking it", found, smaller)
 
 
 def _width(options: argparse.Namespace, registry: Any, most: int = 2**15) -> int | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from govcheck_cli import common, output, run_options
+from govcheck_cli import common, memory, output, run_options
 
 if TYPE_CHECKING:
+    from govcheck.numeric.train.settings import Settings
     from govcheck.numeric.train.state import Outcome
     from govcheck.numeric.train.state import Progress as Step
     from govcheck_cli.progress import Progress
@@ -36,6 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="seed of the initial weights and of the order of samples",
     )
     run_options.add_training(parser)
+    memory.add_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -56,6 +58,7 @@ def _train(
 
     from govcheck.analysis import analyze
     from govcheck.numeric.train import read_settings, train
+    from govcheck.numeric.train.memory import peak
     from govcheck_cli.interrupt import Interrupt
     from govcheck_cli.progress import Progress
 
@@ -64,6 +67,7 @@ def _train(
     analysis = analyze(arch, "tight", plugins.registry)
     for line in analysis.warnings:
         output.warn(line)
+    memory.allow(options, "training", peak(analysis, settings), _smaller(options, settings))
     with Interrupt() as interrupt, Progress("steps") as bar:
         outcome = train(
             analysis, settings, folder, resume=options.resume,
@@ -79,6 +83,14 @@ def _train(
     for line in outcome.violations:
         output.fail([f"ALARM: {line}"])
     return run_options.exit_code(outcome)
+
+
+def _smaller(options: argparse.Namespace, settings: Settings) -> str:
+    """What needs less memory."""
+    if settings.method == "sgd" and settings.batch != 1:
+        return "take a smaller --batch" if options.batch else "take --batch 32"
+    way = "" if settings.dtype == "float32" else ", --dtype float32"
+    return f"take fewer samples (n of the data in the file){way}, or --method sgd --batch 32"
 
 
 def _shown(bar: Progress) -> run_options.Listener:
