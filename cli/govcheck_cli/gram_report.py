@@ -198,11 +198,8 @@ def _blocks(page: Page, blocks: list[Json]) -> None:
 def _table(page: Page, blocks: list[Json]) -> None:
     lam, n = greek(page), blocks[0]["n"]
     page.field("size", f"{n} x {n}")
-    table = page.table()
-    table.add_column("block", overflow="fold")
-    for title in ("trace", f"{lam}_min {page.sign('lower')}", "floor", f"{lam}_max", "cond.",
-                  "error", ""):
-        table.add_column(title, justify="right", no_wrap=True)
+    table = page.table("block", "trace", f"{lam}_min {page.sign('lower')}", "floor", f"{lam}_max",
+                       "cond.", "error", "", fold=True)
     for b in blocks:
         table.add_row(
             b["title"] + (" (mean)" * b["mean_of_random"]), number(b["trace"], COLUMN),

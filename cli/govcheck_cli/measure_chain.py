@@ -48,9 +48,7 @@ def show(about: dict[str, Any], found: Chains) -> str:
 
 
 def _table(page: Page, chains: list[Chain]) -> None:
-    table = page.table()
-    for head in ("quantity", *COLUMNS, "measured", "holds"):
-        table.add_column(head, justify="left" if head == "quantity" else "right", no_wrap=True)
+    table = page.table("quantity", *COLUMNS, "measured", "holds")
     for c in chains:
         cells = [_cell(page, c, k) for k in range(len(COLUMNS))]
         table.add_row(f"{c.quantity} {page.sign(c.sense)}", *cells, _measured(c.measured),
@@ -59,9 +57,7 @@ def _table(page: Page, chains: list[Chain]) -> None:
 
 
 def _statements(page: Page, chains: list[Chain]) -> None:
-    table = page.table()
-    for head in ("statement", "bound", "measured", "holds"):
-        table.add_column(head, justify="left" if head == "statement" else "right", no_wrap=True)
+    table = page.table("statement", "bound", "measured", "holds")
     for c in chains:
         table.add_row(c.quantity, f"{page.sign(c.sense)} {_cell(page, c, 0)}",
                       _measured(c.measured), "yes" if c.ordered else "no")

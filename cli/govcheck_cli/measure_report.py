@@ -58,9 +58,7 @@ def show(about: dict[str, Any], result: Result) -> str:
 
 
 def _table(page: Page, rows: list[Row]) -> None:
-    table = page.table()
-    for head in ("quantity", "proven", "measured", "error", "floor", "ratio"):
-        table.add_column(head, justify="left" if head == "quantity" else "right", no_wrap=True)
+    table = page.table("quantity", "proven", "measured", "error", "floor", "ratio")
     for r in rows:
         bound = "none" if r.bound is None else f"{page.sign(r.sense)} {r.text}"
         style = "bold red" if r.status == "alarm" else ""
@@ -96,10 +94,7 @@ def _local(page: Page, rows: list[Row]) -> None:
     if not rows:
         return
     page.title("Lipschitz constants of single layers: proven and measured")
-    table = page.table()
-    table.add_column("layer", overflow="fold")
-    for head in ("proven", "measured", "error", "ratio"):
-        table.add_column(head, justify="right", no_wrap=True)
+    table = page.table("layer", "proven", "measured", "error", "ratio", fold=True)
     for r in rows:
         bound = "none" if r.bound is None else f"{page.sign(r.sense)} {r.text}"
         ratio = "ALARM" if r.status == "alarm" else _ratio(r.ratio)
@@ -118,9 +113,7 @@ def _others(page: Page, measured: list[Measurement], shown: set[int]) -> None:
     if not rows:
         return
     page.title("Measured only")
-    table = page.table()
-    for head in ("quantity", "measured", "error", "floor"):
-        table.add_column(head, justify="left" if head == "quantity" else "right", no_wrap=True)
+    table = page.table("quantity", "measured", "error", "floor")
     table.add_column("what it is", overflow="fold")
     for m in rows:
         name = m.quantity if m.where == "network" else f"{m.quantity} {m.where}"
@@ -137,10 +130,7 @@ def _layers(page: Page, measured: list[Measurement]) -> None:
     if not by_layer:
         return
     page.title("Layers (measured)")
-    table = page.table()
-    table.add_column("layer", overflow="fold")
-    for head in ("|output|_F", "|gradient|", "drift"):
-        table.add_column(head, justify="right", no_wrap=True)
+    table = page.table("layer", "|output|_F", "|gradient|", "drift", fold=True)
     for layer, values in by_layer.items():
         cells = [f"{values[q]:.4g}" if q in values else "" for q in BY_LAYER]
         table.add_row(layer, *cells)
@@ -155,10 +145,7 @@ def _grams(page: Page, measured: list[Measurement]) -> None:
     if not pairs:
         return
     page.title("Gram matrices of single parameters (measured)")
-    table = page.table()
-    table.add_column("parameter", overflow="fold")
-    for head in ("smallest", "error", "floor", "largest"):
-        table.add_column(head, justify="right", no_wrap=True)
+    table = page.table("parameter", "smallest", "error", "floor", "largest", fold=True)
     for name, pair in pairs.items():
         low, high = pair["gram_min"], pair["gram_max"]
         value = f"{low.value:.4g}" if low.evidence else "below floor"

@@ -88,10 +88,7 @@ def show(about: dict[str, Any], found: Sequence[LayerSpectrum], notes: Sequence[
     for name in ("data", "point", "seed"):
         page.field(name, str(about[name]))
     page.title("Singular values of d(outputs)/d(inputs), whole batch (measured)")
-    table = page.table()
-    table.add_column("place", overflow="fold")
-    for head in ("max", "75 %", "median", "25 %", "min", "zero", "error"):
-        table.add_column(head, justify="right", no_wrap=True)
+    table = page.table("place", "max", "75 %", "median", "25 %", "min", "zero", "error", fold=True)
     for f in found:
         d = f.distribution
         quantiles = [f"{d.quantile(q):.4g}" for q in (0.75, 0.5, 0.25)]

@@ -127,11 +127,21 @@ class Page:
         grid.add_row(head, body)
         self.console.print(grid)
 
-    def table(self) -> Table:
-        """An empty table without lines."""
+    def table(self, *heads: str, fold: bool = False) -> Table:
+        """An empty table without lines.
+
+        Args:
+            heads: of a column of names and of columns of numbers; more may be added.
+            fold: whether long names go on in the next line.
+        """
         from rich.table import Table
 
-        return Table(box=None, padding=(0, 1), pad_edge=True, header_style="bold")
+        table = Table(box=None, padding=(0, 1), pad_edge=True, header_style="bold")
+        for head in heads[:1]:
+            table.add_column(head, no_wrap=not fold, overflow="fold" if fold else "ellipsis")
+        for head in heads[1:]:
+            table.add_column(head, no_wrap=True, justify="right")
+        return table
 
     def cell(self, answer: Json | None, room: int) -> str:
         """A number, a short formula, or a word for what there is instead."""
