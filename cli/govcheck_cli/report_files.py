@@ -32,7 +32,7 @@ def targets(names: Sequence[str]) -> list[Path]:
                 "report-format", f"{name} has no ending that says a format", "-o",
                 f"use {', '.join(f'{end} ({form})' for end, form in FORMATS.items())}",
             ))
-        elif path in found:
+        elif path.resolve() in (f.resolve() for f in found):
             problems.append(Problem("report-file", f"{name} is named twice", "-o"))
         elif not path.parent.is_dir():
             problems.append(Problem("report-file", f"there is no folder {path.parent}", "-o",

@@ -106,6 +106,7 @@ def test_a_wrong_ending_lists_the_right_ones(govcheck, small, tmp_path):
         ((), "-o report.html"),
         (("-o", "no/such/folder/r.md"), "no folder"),
         (("-o", "r.md", "-o", "r.md"), "named twice"),
+        (("-o", "r.md", "-o", "../{here}/r.md"), "named twice"),
         (("--json", "--fragment"), "no file in LaTeX"),
         (("-o", "r.tex", "--prefix", "a1"), "made of letters"),
         (("-o", "r.md", "--measure", "--no-data"), "needs the data"),
@@ -115,9 +116,18 @@ def test_a_wrong_ending_lists_the_right_ones(govcheck, small, tmp_path):
 def test_options_that_make_no_sense(govcheck, small, tmp_path, monkeypatch, argv, said):
     monkeypatch.chdir(tmp_path)
     before = set(tmp_path.iterdir())
+    argv = [word.format(here=tmp_path.name) for word in argv]
     code, out, err = govcheck("report", small, *argv)
     assert code == USAGE and out == "" and said in err
     assert set(tmp_path.iterdir()) == before
+
+
+def test_the_architecture_file_is_never_replaced(govcheck, small, tmp_path):
+    path = tmp_path / "net.md"
+    path.write_bytes(small.read_bytes())
+    code, _, err = govcheck("report", path, "-o", path)
+    assert code == USAGE and "would replace" in err
+    assert path.read_bytes() == small.read_bytes()
 
 
 def test_a_file_that_cannot_be_written_is_an_error(govcheck, small, tmp_path):

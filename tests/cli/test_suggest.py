@@ -98,3 +98,19 @@ def test_a_place_that_cannot_be_written_leaves_nothing(
     assert main(["suggest", str(file), "-o", str(file.parent / "no" / "new.yaml")]) == 2
     assert "cannot be written" in capsys.readouterr().err
     assert [p.name for p in file.parent.iterdir()] == ["net.yaml"]
+
+
+def test_the_file_that_is_read_is_never_replaced(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["suggest", str(file), "-o", str(file)]) == 2
+    assert "the file that is read" in capsys.readouterr().err and file.read_text() == TEXT
+
+
+def test_without_edits_it_says_that_nothing_is_written(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(GOOD)
+    fresh = file.parent / "new.yaml"
+    assert main(["suggest", str(file), "-o", str(fresh)]) == 0
+    assert "is not written" in capsys.readouterr().err and not fresh.exists()

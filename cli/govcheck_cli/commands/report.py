@@ -104,6 +104,11 @@ def _check(options: argparse.Namespace) -> list[Path]:
                     name, "give the architecture file")
             for name, key in COMPUTING if getattr(options, key) != default.get(key, False)
         ]
+    problems += [
+        Problem("report-file", f"{path} is the architecture file, which the report would replace",
+                "-o", "give the report another name")
+        for path in files if not _ready(options) and _same(path, Path(options.architecture))
+    ]
     if options.no_data and (options.measure or options.attack):
         problems.append(Problem("bad-option", "what is measured needs the data", "--no-data",
                                 "leave out one of them"))
@@ -119,6 +124,10 @@ def _check(options: argparse.Namespace) -> list[Path]:
     if problems:
         raise InputError(problems)
     return files
+
+
+def _same(path: Path, other: Path) -> bool:
+    return path.resolve() == other.resolve()
 
 
 def _document(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:

@@ -57,9 +57,13 @@ def run(options: argparse.Namespace) -> int:
             raise InputError(Problem(
                 "bad-output", f"one file is written for one theorem, not for {len(asked)}",
                 "--output", "name it with --theorem"))
+        if options.output is not None:
+            _writable(options.output, Path(options.architecture))
         found = [_search(options, name, plugins.registry) for name in asked]
     if options.output is not None and found[0].after is not None:
         write_whole(options.output, found[0].after.text)
+    elif options.output is not None:
+        output.note(f"{options.output} is not written: there are no edits to make")
     if options.json:
         output.write_json({"govcheck_suggest": 1, "file": options.architecture,
                            "theorems": [_json(s) for s in found]})
@@ -72,6 +76,23 @@ def run(options: argparse.Namespace) -> int:
         return PLUGIN
     good = all((s.after or s.before).applies for s in found)
     return OK if good else NOT_HELD
+
+
+def _writable(path: Path, source: Path) -> None:
+    """Complain before the search about a file that cannot or must not be written.
+
+    Raises:
+        InputError: for the file that is read, a folder, or one in a folder that is not there.
+    """
+    if path.resolve() == source.resolve():
+        problem = "it is the file that is read, whose comments would be lost"
+    elif path.is_dir():
+        problem = "it cannot be written: it is a folder"
+    elif not path.parent.is_dir():
+        problem = f"it cannot be written: there is no folder {path.parent}"
+    else:
+        return
+    raise InputError(Problem("bad-output", problem, str(path), "name another file"))
 
 
 def _asked(
