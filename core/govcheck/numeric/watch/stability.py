@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -51,12 +51,12 @@ def threshold(optimizer: Optimizer | None, step_size: float | None = None) -> Th
     return unknown or min(found, key=lambda t: t.value if t.value is not None else 0.0)
 
 
-def _group(group: dict[str, object]) -> Threshold:
-    eta, m = _number(group["lr"]), _number(group.get("momentum", 0))
-    decay = _number(group.get("weight_decay", 0))
+def _group(group: dict[str, Any]) -> Threshold:
+    eta, m = float(group["lr"]), float(group.get("momentum", 0))
+    decay = float(group.get("weight_decay", 0))
     if group.get("maximize"):
         return Threshold(None, eta, "the optimizer ascends")
-    if _number(group.get("dampening", 0)) and m:
+    if float(group.get("dampening", 0)) and m:
         return Threshold(None, eta, "no threshold is known for momentum with dampening")
     if eta <= 0:
         return Threshold(None, eta, "the step size is 0")
@@ -67,7 +67,3 @@ def _group(group: dict[str, object]) -> Threshold:
     else:
         value, rule = 2 * (1 + m) / eta, "2(1 + m)/eta"
     return Threshold(value - decay, eta, rule + (" - weight decay" if decay else ""))
-
-
-def _number(value: object) -> float:
-    return float(value)  # type: ignore[arg-type]
