@@ -212,7 +212,7 @@ def test_nothing_to_draw_and_nowhere_to_draw_it(arch, govcheck, tmp_path):
     assert code == 2 and "nothing to draw" in err and not picture.exists()
     blocked = tmp_path / "there"
     blocked.mkdir()
-    (blocked / ".a.png.new").mkdir()
+    (blocked / "a.png").mkdir()
     code, _, err = govcheck("gram", arch(RESIDUAL), "--depth", "2,3", "--plot", blocked / "a.png")
     assert code == 2 and "cannot be written" in err and "Traceback" not in err
 
