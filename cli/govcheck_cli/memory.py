@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from govcheck_cli import output
+
+if TYPE_CHECKING:
+    from govcheck.graph.architecture import Architecture
 
 LARGE: Final = 256 << 20
 """Below this nothing is said."""
 
 FALLBACK: Final = 2 << 30
+
+LAYER: Final = 128 << 10
+"""Bytes that the bounds of one layer take, with what is printed of them."""
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +41,19 @@ def limit(options: argparse.Namespace) -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     except (AttributeError, OSError, ValueError):
         return FALLBACK
+
+
+def analysis(options: argparse.Namespace, arch: Architecture) -> None:
+    """Announce a large analysis, as `allow` does.
+
+    Raises:
+        InputError: if it is above the limit.
+    """
+    from govcheck.graph.blocks import leaves
+
+    count = sum(1 for _ in leaves(arch.body))
+    allow(options, f"the analysis of {count} layers", count * LAYER,
+          "write equal blocks as one `repeat`")
 
 
 def allow(options: argparse.Namespace, what: str, peak: int, smaller: str) -> None:

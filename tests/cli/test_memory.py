@@ -26,6 +26,7 @@ cost: square
 data: {{digits: {{n: {n}}}}}
 """
 REFUSED = {
+    "analyze": (["analyze", "{digits}"], "`repeat`"),
     "certify": (["certify", "{digits}", "-o", "{folder}/c.json"], "take fewer samples"),
     "certify at many bits": (
         ["certify", "{digits}", "--bits", "512", "-o", "{folder}/c.json"], "--bits 128"),
@@ -99,6 +100,30 @@ before = held("VmRSS")
 train(large, settings(large), Path(sys.argv[3], "large"))
 print(peak(large, settings(large)), held("VmHWM") - before)
 """
+ANALYZE = """
+import contextlib, io, sys
+from pathlib import Path
+from govcheck_cli import memory
+from govcheck_cli.main import main
+
+def held(key):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(x.split()[1]) * 1024 for x in lines if x.startswith(key))
+
+def run(name, blocks):
+    block = "  - residual: [affine: {{out: 8, weight: weight_norm, scale: {}/1000}}, tanh]\\n"
+    head = "govcheck: 1\\ninput: [8]\\ncost: square\\ndata: {sphere: {n: 4}}\\nlayers:\\n"
+    file = Path(sys.argv[1], name)
+    file.write_text(head + "".join(block.format(i + 1) for i in range(blocks)))
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert main(["analyze", str(file)]) in (0, 1)
+
+run("small.yaml", 2)
+Path("/proc/self/clear_refs").write_text("5")
+before = held("VmRSS")
+run("large.yaml", 150)
+print(2 * 150 * memory.LAYER, held("VmHWM") - before)
+"""
 
 
 def measured(code: str, *arguments: object) -> tuple[int, int]:
@@ -114,7 +139,17 @@ def test_certificates_take_what_was_said():
     assert taken / 2 < estimate < 2 * taken
 
 
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
+linux = pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(), reason="needs Linux's /proc")
+
+
+@linux
+def test_analyses_take_what_was_said(tmp_path):
+    estimate, taken = measured(ANALYZE, tmp_path)
+    assert taken / 2 < estimate < 2 * taken
+
+
+@linux
 def test_training_takes_what_was_said(tmp_path):
     for name, width, n in (("small", 8, 10), ("large", 1024, 1797)):
         (tmp_path / f"{name}.yaml").write_text(WIDE.format(width=width, n=n))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from govcheck_cli import attack, checks, common, output
+from govcheck_cli import attack, checks, common, memory, output
 
 EXIT = """\
 exit code 0: every theorem the file asks for applies by its corrected reading (or the file
@@ -20,6 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     common.add_architecture(parser)
     common.add_json(parser)
     common.add_mode(parser)
+    memory.add_option(parser)
     attack.arguments(parser)
     checks.arguments(parser)
     parser.set_defaults(run=run)
@@ -39,6 +40,7 @@ def _run(options: argparse.Namespace) -> int:
 
     with common.plugins() as plugins:
         arch = common.load(options, plugins.registry)
+        memory.analysis(options, arch)
         both = options.mode == "both"
         result = analyze(arch, "tight" if both else options.mode, plugins.registry,
                          data=not options.no_data)
