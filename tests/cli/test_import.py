@@ -126,3 +126,9 @@ def test_bad_input_is_told_in_full_and_nothing_is_written(arguments, nets, govch
     assert all(line.startswith("govcheck: ") for line in lines), err
     assert "Traceback" not in err
     assert sorted(p.name for p in nets.iterdir() if p.name != "__pycache__") == before
+
+
+def test_the_imported_module_is_never_replaced(govcheck, nets):
+    code, _, err = govcheck("import", "user_nets:small", "--input", "3,4", "-o", "user_nets.py")
+    assert code == 2 and "the module that is imported" in err
+    assert (nets / "user_nets.py").read_text() == NETS

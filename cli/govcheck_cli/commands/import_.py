@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
     _suffix(options.weights)
     _places(options)
     factory = _factory(options.factory)
+    _not_over_the_module(options)
     import torch
 
     from govcheck.numeric.importing import from_torch
@@ -75,6 +77,23 @@ def run(options: argparse.Namespace) -> int:
         )
     _write(options, found)
     return 0
+
+
+def _not_over_the_module(options: argparse.Namespace) -> None:
+    """Refuse to replace the source of the module that is imported.
+
+    Raises:
+        InputError: naming the option.
+    """
+    source = getattr(sys.modules.get(options.factory.partition(":")[0]), "__file__", None)
+    problems = [
+        Problem("same-file", f"{path} is the module that is imported", option,
+                "give it a name of its own")
+        for option, path in (("--output", options.output), ("--weights", options.weights))
+        if path and source and Path(path).resolve() == Path(source).resolve()
+    ]
+    if problems:
+        raise InputError(problems)
 
 
 def _write(options: argparse.Namespace, found: Imported) -> None:
