@@ -260,11 +260,46 @@ def measurements(quick: bool) -> Iterator[Row]:
                           f"{took:.3g} s", note=remark)
             continue
         if len(found) == 1:
-            yield Row(what, f"{ours[1]:.3g} s", note="curvlinops is not installed")
+            took, remark = plain_hessian(script, m, wide)
+            yield beside(what, ours[1], took, f"beside: scipy's `eigsh` with torch's products, "
+                         f"{remark}; curvlinops is not installed")
         for name, took, ratios, remark in found[1:]:
             ratio = 1 / statistics.median(ratios or [took / ours[1]])
             yield Row(what, f"{ours[1]:.3g} s", f"{took:.3g} s", f"{ratio:.3f}",
                       f"beside: {name}; {remark}")
+
+
+def plain_hessian(script: Any, n: int, width: int, wanted: float = 1e-5) -> tuple[float, str]:
+    """Seconds of Lanczos by scipy on products by two backward passes, and a remark."""
+    import statistics
+
+    import torch
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    net, x = script.mlp(width, 10), script.batch(n)
+    torch.manual_seed(script.SEED + 2)
+    y = torch.randn(n, 10, dtype=x.dtype)
+    parameters = list(net.parameters())
+    size = sum(p.numel() for p in parameters)
+
+    def largest(tolerance: float) -> float:
+        loss = (net(x) - y).square().mean()
+        slopes = torch.autograd.grad(loss, parameters, create_graph=True)
+        flat = torch.cat([g.flatten() for g in slopes])
+
+        def product(v: Any) -> Any:
+            back = torch.autograd.grad(flat, parameters, torch.from_numpy(v.ravel()),
+                                       retain_graph=True)
+            return torch.cat([g.flatten() for g in back]).numpy()
+
+        operator = LinearOperator((size, size), matvec=product, dtype=np.float64)
+        start = np.random.default_rng(0).standard_normal(size)
+        return float(eigsh(operator, k=1, which="LA", tol=tolerance, v0=start,
+                           return_eigenvectors=False)[0])
+
+    tolerance, remark = script.loosest(largest, largest(1e-9), wanted)
+    return statistics.median(script.seconds(lambda: largest(tolerance))[0]
+                             for _ in range(5)), remark
 
 
 def spectra(quick: bool) -> Iterator[Row]:

@@ -136,6 +136,7 @@ def _width(options: argparse.Namespace, registry: Any, most: int = 2**15) -> int
 
     def closes(width: int) -> bool:
         found, _ = _task(options, registry, {options.width: str(width)})
+        _allow(options, found)
         prover = Prover(found, options.target)
         at = prover.measure(found.parameters)
         output.note(f"{options.width} = {width}: h {at.h:.4g}")
