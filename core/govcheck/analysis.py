@@ -28,7 +28,7 @@ from govcheck.graph.blocks import Leaf, leaves, repeats
 from govcheck.graph.compose import Composer
 from govcheck.plugin.cost import CostAt
 from govcheck.plugin.layer import Shape
-from govcheck.theorems.protocol import Verdict
+from govcheck.theorems.protocol import Hypothesis, Reading, Theorem, Verdict
 
 if TYPE_CHECKING:
     from govcheck.certify.data_facts import DataFacts
@@ -332,6 +332,8 @@ def decide(a: Analysis, registry: Registry) -> list[Verdict]:
         for reading in theorem.readings:
             try:
                 verdicts.append(theorem.decide(a, reading))
+            except InputError as error:  # a value is out of reach, such as a very large depth
+                verdicts.append(_out_of_reach(theorem, reading, error))
             except Exception as error:  # a plugin's mistake must not take the others down
                 owner = registry.owner("theorems", name)
                 a.warnings.append(
@@ -339,6 +341,14 @@ def decide(a: Analysis, registry: Registry) -> list[Verdict]:
                     f"{type(error).__name__}: {error}"
                 )
     return verdicts
+
+
+def _out_of_reach(theorem: Theorem, reading: Reading, error: InputError) -> Verdict:
+    why = "; ".join(p.message for p in error.problems)
+    unknown = Hypothesis("computed", "the constants that the theorem needs can be computed",
+                         "symbolic", "unknown", why)
+    return Verdict(theorem.name, theorem.title, theorem.reference, reading, (unknown,),
+                   summary=f"It was not decided: {why}.")
 
 
 def with_mode(a: Analysis, mode: str | Mode) -> Analysis:

@@ -124,3 +124,27 @@ def test_a_theorem_that_raises_is_a_warning():
 def test_data_that_does_not_fit_is_an_input_error():
     with pytest.raises(InputError, match="64 numbers, but the network"):
         gc.analyze(gc.loads(NET.replace("orthonormal: {{n: 3}}", "digits: {{}}").format(more="")))
+
+
+def test_a_theorem_whose_constants_are_out_of_reach_is_undecided() -> None:
+    text = """
+govcheck: 1
+symbols: {H: 1000000}
+input: [4]
+layers:
+  - affine: {out: 4, weight: entrywise, eps: 1, bias: false}
+  - repeat:
+      times: H
+      block:
+        - residual:
+            - affine: {out: 4, weight: weight_norm, eps: 1, bias: false, scale: 1/4}
+            - tanh
+cost: square
+data: {sphere: {n: 3}}
+theorems: [macdonald2022.theorem_2_1]
+"""
+    analysis = gc.analyze(gc.loads(text))
+    assert analysis.warnings == []
+    (verdict,) = analysis.verdicts
+    assert verdict.status == "undecided"
+    assert "limit" in verdict.hypotheses[0].evidence

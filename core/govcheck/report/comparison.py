@@ -9,6 +9,7 @@ from typing import Any, Final
 from govcheck.report.plot_parts import plot, series, short
 
 Json = dict[str, Any]
+VACUOUS: Final = {"rate": 1.0, "tight_rate": 1.0}
 MEASURED: Final = {
     "J": "largest singular value of the derivative in the input",
     "sigma_J": "smallest singular value of the derivative in the input",
@@ -44,7 +45,8 @@ def comparison(sides: Sequence[Side]) -> Json:
     Returns:
         ``bounds``: rows with ``quantity``, ``sense``, ``meaning``, one entry a side with
         ``value`` or the reason why there is none, and ``best``, the labels of the sides with the
-        sharpest value; ``verdicts``: for each theorem of any side its status and what fails
+        sharpest value, none where the sides speak of different problems or the value says
+        nothing; ``verdicts``: for each theorem of any side its status and what fails
         first; ``spectra``: measured extreme singular values and eigenvalues; ``training``:
         losses at common steps; ``remarks`` on what makes the comparison uneven.
     """
@@ -71,6 +73,7 @@ def _about(s: Side) -> Json:
 
 def _bounds(sides: Sequence[Side]) -> list[Json]:
     rows: dict[str, Json] = {}
+    even_data, even_cost = _same_data(sides), _same_cost(sides)
     for s in sides:
         mode = s.document["modes"][0]["name"]
         for table in ("network", "loss"):
@@ -82,8 +85,9 @@ def _bounds(sides: Sequence[Side]) -> list[Json]:
                     "sides": {},
                 })
                 row["sides"][s.label] = _cell(q["answers"][mode])
+                row["best"] = even_data and (even_cost or table == "network")
     for row in rows.values():
-        row["best"] = _best(row)
+        row["best"] = _best(row) if row["best"] else []
     return list(rows.values())
 
 
@@ -102,6 +106,8 @@ def _best(row: Mapping[str, Any]) -> list[str]:
         return []
     pick = min if row["sense"] == "upper" else max
     sharpest = pick(numbers.values())
+    if sharpest == VACUOUS.get(row["quantity"], 0.0 if row["sense"] == "lower" else None):
+        return []
     return [label for label, v in numbers.items() if v == sharpest]
 
 
@@ -160,14 +166,22 @@ def _training(sides: Sequence[Side]) -> Json | None:
     }
 
 
+def _same_data(sides: Sequence[Side]) -> bool:
+    return len({(s.document["data"] or {}).get("sha256") for s in sides}) == 1
+
+
+def _same_cost(sides: Sequence[Side]) -> bool:
+    return len({s.document["architecture"]["cost"] for s in sides}) == 1
+
+
 def _remarks(sides: Sequence[Side]) -> list[str]:
     found = []
-    if len({(s.document["data"] or {}).get("sha256") for s in sides}) > 1:
+    if not _same_data(sides):
         found.append("the architectures name different data, so norms, losses and constants of "
                      "the loss are of different problems")
     if len({s.document["parameter_set"] for s in sides}) > 1:
         found.append("the bounds hold on different parameter sets")
-    if len({s.document["architecture"]["cost"] for s in sides}) > 1:
+    if not _same_cost(sides):
         found.append("the costs differ, so losses do not compare")
     return found
 

@@ -56,7 +56,10 @@ def _step(a: Analysis, numbers: Numbers) -> str:
 
 def _theorems(applying: list[Verdict]) -> str:
     places = dict.fromkeys(f"[{v.reference.source}] {v.reference.place}" for v in applying)
-    return f"; {', '.join(places)} {'apply' if len(places) > 1 else 'applies'}" if places else ""
+    if not places:
+        return ""
+    several = len(places) > 1 or " and " in next(iter(places))
+    return f"; {', '.join(places)} {'apply' if several else 'applies'}"
 
 
 def _failure(v: Verdict) -> str:

@@ -67,7 +67,11 @@ def test_verdicts_say_what_fails_first(sides: list[Side]) -> None:
 
 
 def test_uneven_comparisons_are_remarked(sides: list[Side]) -> None:
-    assert comparison(sides)["remarks"] == []
+    found = comparison(sides)
+    assert found["remarks"] == []
+    assert {r["quantity"]: r["best"] for r in found["bounds"]}["rate"] == []  # 1 for all that know
+    other = comparison([sides[0], side("d", n=2)])
+    assert all(r["best"] == [] for r in other["bounds"])
     assert any("different data" in r for r in comparison([sides[0], side("d", n=2)])["remarks"])
 
 

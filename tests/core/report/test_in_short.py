@@ -26,7 +26,7 @@ def test_all_that_is_asked_for_applies() -> None:
     found = sentences("tanh", "domain: {ball: 1}\ntheorems: [macdonald2022.corollary_4_3]")
     assert len(found) == 2
     assert found[0].startswith("Guaranteed: steps below 2/beta never increase the loss inside")
-    assert "[M] Prop 4.2 and Cor 4.3 applies" in found[0]
+    assert "[M] Prop 4.2 and Cor 4.3 apply." in found[0]
     assert found[1] == "Every theorem that was decided applies."
 
 

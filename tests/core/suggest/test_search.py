@@ -40,9 +40,9 @@ def search(text: str, theorem: str, edits: list[Edit] | None = None, **more: Any
 
 
 @pytest.mark.parametrize("broken", [
-    set(c) for k in (1, 2) for c in itertools.combinations(GOOD, k)
-] + [set(GOOD)], ids="-".join)
-def test_a_network_that_was_spoilt_is_mended_by_as_many_edits(broken: set[str]) -> None:
+    c for k in (1, 2) for c in itertools.combinations(GOOD, k)
+] + [tuple(GOOD)], ids="-".join)
+def test_a_network_that_was_spoilt_is_mended_by_as_many_edits(broken: tuple[str, ...]) -> None:
     text = NEAR.format(**GOOD | {k: BAD[k] for k in broken})
     found = search(text, T48)
     assert found.before.failing

@@ -80,7 +80,8 @@ def _constants(doc: Json) -> Iterator[tuple[str, str | None, str | None, str]]:
             yield name, a["latex"], a["value"], bound
             if mode == modes[0] and q["closed_form"] is not None:
                 c = q["closed_form"]
-                yield f"closed {name}", c["latex"], c["value"], f"closed form of {q['quantity']}"
+                yield (f"closed {name}", c["latex"], c["value"],
+                       f"closed form of {q['quantity']}; its names are those of closed def")
     for v in doc["theorems"]:
         if v["reading"] != "as_corrected":
             continue
@@ -100,6 +101,10 @@ def _constants(doc: Json) -> Iterator[tuple[str, str | None, str | None, str]]:
         for d in doc["definitions"][mode]:
             name = d["name"] if mode == modes[0] else f"{mode} {d['name']}"
             yield f"def {name}", d["latex"], None, f"{d['name']}, which the formulas use"
+    for other in [m for m in doc["definitions"] if m not in modes]:
+        for d in doc["definitions"][other]:
+            yield (f"closed def {d['name']}", d["latex"], None,
+                   f"{d['name']}, as the closed forms use it")
 
 
 def table(found: list[Macro]) -> str:
