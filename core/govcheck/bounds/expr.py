@@ -121,10 +121,27 @@ def node(op: str, args: tuple[Expr, ...], payload: Any = None) -> Expr:
         return found
     made = object.__new__(Expr)
     made.op, made.args, made.payload = op, args, payload
-    made.size = 1 if op == "let" else 1 + sum(a.size for a in args)
+    made.size = 1 if op == "let" else 1 + sum(a.size for a in args) + _words(op, payload)
     made.nonneg = _is_nonneg(made)
     _TABLE[key] = made
     return made
+
+
+def _words(op: str, payload: Any) -> int:
+    """64-bit words of the numbers of a node beyond the first of each.
+
+    They count as size, so that `let` ends a product of very many rational factors: its digits
+    would grow with each.
+    """
+    if op == "num":
+        return _words_of(payload)
+    return sum(map(_words_of, payload)) if op in ("add", "mul") else 0
+
+
+def _words_of(value: Number) -> int:
+    if type(value) is int:
+        return value.bit_length() // 64
+    return (value.numerator.bit_length() + value.denominator.bit_length()) // 64
 
 
 def _key(op: str, args: tuple[Expr, ...], payload: Any) -> tuple[Any, ...]:
