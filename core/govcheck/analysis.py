@@ -145,6 +145,16 @@ class Analysis:
 
         return analysis_html(self)
 
+    def _repr_latex_(self) -> str:
+        from govcheck.report.jupyter import analysis_latex
+
+        return analysis_latex(self)
+
+    def _repr_svg_(self) -> str:
+        from govcheck.report.jupyter import analysis_svg
+
+        return analysis_svg(self)
+
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         from govcheck.report.jupyter import analysis_text
 

@@ -48,7 +48,7 @@ def stored(writes_golden):
 def test_outputs_are_stored_and_small(stored):
     code = [c for c in stored.cells if c.cell_type == "code"]
     assert all(c.execution_count == k for k, c in enumerate(code, 1))
-    assert TOUR.stat().st_size < 150_000
+    assert TOUR.stat().st_size < 180_000
     drawn = [o for c in code for o in c.outputs if "image/svg+xml" in o.get("data", {})]
     assert len(drawn) >= 3
     assert not any(o.output_type == "error" or o.get("name") == "stderr"
@@ -61,7 +61,7 @@ def test_it_runs_and_says_the_same_again(stored):
     executed = nbformat.from_dict(run(stored))
     shown = [o for c in executed.cells if c.cell_type == "code" for o in c.outputs]
     assert not [o for o in shown if o.output_type == "error" or o.get("name") == "stderr"]
-    assert sum("text/latex" in o.get("data", {}) for o in shown) == 2
+    assert sum("text/latex" in o.get("data", {}) for o in shown) >= 2
     compared = 0
     for before, after in zip(stored.cells, executed.cells, strict=True):
         tags = before.metadata.get("tags", [])

@@ -97,6 +97,11 @@ class Architecture:
 
         return architecture_html(self)
 
+    def _repr_svg_(self) -> str | None:
+        from govcheck.report.jupyter import architecture_svg
+
+        return architecture_svg(self)
+
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         from govcheck.report.jupyter import architecture_text
 

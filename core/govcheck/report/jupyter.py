@@ -110,6 +110,80 @@ def architecture_text(arch: Architecture) -> str:
     return f"{arch.name or 'network'}: {_shape(arch.input)} -> {_shape(arch.output)}"
 
 
+def architecture_svg(arch: Architecture) -> str | None:
+    """The layers drawn, with the bounds of each; None where there is no analysis of them."""
+    from dataclasses import replace
+
+    from govcheck.analysis import analyze
+    from govcheck.errors import InputError
+
+    try:
+        return analysis_svg(analyze(replace(arch, theorems=()), data=False))
+    except InputError:
+        return None
+
+
+def analysis_svg(a: Analysis) -> str:
+    """The layers drawn, with the bounds of each."""
+    from govcheck.report.document import document
+    from govcheck.report.graph_svg import graph_svg
+
+    return graph_svg(document(a))
+
+
+def result_svg(r: Result) -> str | None:
+    """Proven and measured values drawn; None where nothing was compared."""
+    from govcheck.report.plot_data import plots_of
+    from govcheck.report.plots import svg
+
+    drawn = plots_of({"measurement": r.as_json()})
+    return svg(drawn[0], headings=True) if drawn else None
+
+
+def analysis_latex(a: Analysis) -> str:
+    """The constants as an array: letter, sign, value or formula."""
+    numbers = Numbers(a.env)
+    return _array("lcl", (_latex_row(q, b, numbers) for q, b in a.bounds.items() if b.known))
+
+
+def _latex_row(quantity: str, b: Bound, numbers: Numbers) -> str:
+    from govcheck.bounds.printing import latex
+
+    assert isinstance(b.value, Expr)
+    shown = numbers.of(b.value, b.sense).text or latex(b.value)
+    return rf"{quantity_latex(quantity)} & {COMMAND[b.sense]} & {_power(shown)}"
+
+
+def verdict_latex(v: Verdict) -> str:
+    """The hypotheses as an array: what is required, and what came out."""
+    return _array("ll", (
+        rf"\text{{{h.statement.translate(TEX)}}} & \text{{{h.status}}}" for h in v.hypotheses
+    ))
+
+
+def result_latex(r: Result) -> str:
+    """Proven and measured values as an array."""
+    return _array("lcll", (
+        rf"{quantity_latex(row.quantity)} & {COMMAND[row.sense]} & "
+        rf"{_power(row.text) if row.bound is not None else '-'} & "
+        rf"\text{{measured }} {_power(short(row.measured.value))}"
+        for row in r.rows
+    ))
+
+
+def _array(columns: str, rows: Iterable[str]) -> str:
+    inside = " \\\\\n".join(rows)
+    return f"$$\\begin{{array}}{{{columns}}}\n{inside}\n\\end{{array}}$$"
+
+
+def _power(number: str) -> str:
+    """A decimal with its exponent as a power of ten."""
+    digits, e, exponent = number.partition("e")
+    if not e or not digits.replace(".", "").replace("-", "").isdecimal():
+        return number
+    return rf"{digits}\cdot 10^{{{int(exponent)}}}"
+
+
 def analysis_html(a: Analysis) -> str:
     """The constants with their bounds, the verdicts, and what all this means."""
     from govcheck.report.summary import summary

@@ -100,6 +100,11 @@ class Verdict:
 
         return verdict_html(self)
 
+    def _repr_latex_(self) -> str:
+        from govcheck.report.jupyter import verdict_latex
+
+        return verdict_latex(self)
+
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         from govcheck.report.jupyter import verdict_text
 

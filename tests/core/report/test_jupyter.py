@@ -313,3 +313,51 @@ def test_public_names_cost_nothing_and_are_described():
 
 def test_records_are_plain(run):
     assert json.loads(json.dumps(run.as_json(), allow_nan=False))["records"] == run.records
+
+
+SMALL = """
+govcheck: 1
+name: one % of _two_
+input: [4]
+layers: [affine: {out: 4}, tanh, affine: {out: 2}]
+cost: half_square
+data: {sphere: {n: 3}}
+domain: {ball: 1}
+theorems: [macdonald2022.corollary_4_3]
+"""
+
+
+def test_latex_of_analyses_verdicts_and_measurements_has_their_numbers():
+    import re
+
+    import govcheck as gc
+
+    analysis = gc.analyze(gc.loads(SMALL))
+    shown = analysis._repr_latex_()
+    values = gc.document(analysis)["bounds"]
+    for q in (*values["network"], *values["loss"]):
+        number = q["answers"]["tight"]["value"]
+        if number is not None:
+            digits, _, power = number.partition("e")
+            assert digits + (rf"\cdot 10^{{{int(power)}}}" if power else "") in shown
+    (verdict,) = analysis.verdicts[:1]
+    assert verdict._repr_latex_().count(r"\text{") == 2 * len(verdict.hypotheses)
+    result = gc.measure(analysis, ["jacobian"])
+    assert f"{result.rows[0].measured.value:.4g}" in result._repr_latex_()
+    for tex in (shown, verdict._repr_latex_(), result._repr_latex_()):
+        assert tex.startswith("$$") and tex.endswith("$$")
+        assert tex.count("{") - tex.count(r"\{") == tex.count("}") - tex.count(r"\}")
+        assert not re.search(r"(?<!\\)[%#]", tex)
+
+
+def test_drawings_of_architectures_analyses_and_measurements():
+    from xml.etree import ElementTree
+
+    import govcheck as gc
+
+    arch = gc.loads(SMALL)
+    analysis = gc.analyze(arch)
+    for thing in (arch, analysis, gc.measure(analysis, ["jacobian"])):
+        assert ElementTree.fromstring(thing._repr_svg_()).tag.endswith("svg")
+    free = gc.loads(SMALL.replace("[4]", "[d]").replace("name:", "symbols: {d: }\nname:"))
+    assert free._repr_svg_() is None or "svg" in free._repr_svg_()

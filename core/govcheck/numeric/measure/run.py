@@ -122,6 +122,16 @@ class Result:
 
         return result_html(self)
 
+    def _repr_latex_(self) -> str:
+        from govcheck.report.jupyter import result_latex
+
+        return result_latex(self)
+
+    def _repr_svg_(self) -> str | None:
+        from govcheck.report.jupyter import result_svg
+
+        return result_svg(self)
+
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         from govcheck.report.jupyter import result_text
 
