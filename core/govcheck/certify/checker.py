@@ -501,6 +501,7 @@ class Node(NamedTuple):
     normalise: str = "none"
     eps: Fraction = Fraction(1)
     function: str = ""
+    groups: int = 1  # equal parts that a sample is normalised in
 
     @property
     def size(self) -> int:
@@ -520,8 +521,8 @@ def windows(shape: tuple[int, ...], at: Any, where: str, each: bool, most: int) 
     """
     keys(at, where, "kernel stride padding dilation")
     axes = len(shape) - 1
-    if axes not in (1, 2):
-        raise MalformedError(f"{where}: windows are on samples with channels and one or two sizes")
+    if axes not in (1, 2, 3):
+        raise MalformedError(f"{where}: windows are on samples with channels and 1 to 3 sizes")
     lists = []
     for name, low in (("kernel", 1), ("stride", 1), ("padding", 0), ("dilation", 1)):
         length = 2 * axes if name == "padding" else axes
@@ -560,8 +561,9 @@ def windows(shape: tuple[int, ...], at: Any, where: str, each: bool, most: int) 
 def _places(reads: list[list[Ints]], sizes: tuple[int, ...]) -> list[Ints]:
     if len(reads) == 1:
         return reads[0]
-    return [[a * sizes[1] + b if a >= 0 and b >= 0 else -1 for a in rows for b in columns]
-            for rows in reads[0] for columns in reads[1]]
+    step, rest = prod(sizes[1:]), _places(reads[1:], sizes[1:])
+    return [[a * step + b if a >= 0 and b >= 0 else -1 for a in rows for b in columns]
+            for rows in reads[0] for columns in rest]
 
 
 def _moved(places: Ints, by: int) -> Ints:
@@ -589,7 +591,7 @@ def program(at: Any, inputs: tuple[int, ...], parameters: dict[str, Array]) -> l
                 item["op"] not in OPERATIONS):
             raise MalformedError(f"{where} is none of {', '.join(OPERATIONS)}")
         op: str = item["op"]
-        keys(item, where, "op from " + OPERATIONS[op])
+        keys(item, where, "op from " + OPERATIONS[op], "groups" if op == "normalise" else "")
         if not isinstance(item["from"], list) or not 1 <= len(item["from"]) <= MAX_NODES:
             raise MalformedError(f"{where}: from is not a list")
         sources = tuple(integer(s, f"{where}: from", 0, k - 1) for s in item["from"])
@@ -606,18 +608,26 @@ def program(at: Any, inputs: tuple[int, ...], parameters: dict[str, Array]) -> l
             nodes.append(Node(op, sources, first, function=name))
         elif op in ("scale", "shift"):
             name = item["parameter"]
-            numbers = isinstance(name, str) and name in parameters and parameters[name].shape
+            have = parameters[name].shape if isinstance(name, str) and name in parameters else ()
             own = None if name is None and op == "scale" else parameter(
-                name, where, *(first if numbers or op == "shift" else ()))
+                name, where, *first[:len(have)])
             factor = exact(item["factor"], f"{where}: factor") if op == "scale" else Fraction(1)
             nodes.append(Node(op, sources, first, weight=own, scale=factor))
         elif op == "normalise":
-            nodes.append(Node(op, sources, first, eps=epsilon(item["eps"], f"{where}: eps")))
+            parts = integer(item.get("groups", 1), f"{where}: groups", 1, prod(first))
+            if prod(first) % parts:
+                raise MalformedError(f"{where}: the groups are not of the same size")
+            nodes.append(Node(op, sources, first, eps=epsilon(item["eps"], f"{where}: eps"),
+                              groups=parts))
         elif op == "average":
             found = windows(first, item["window"], where, True, room)
             nodes.append(Node(op, sources, (first[0], *found.out), found))
         elif op == "flatten":
             nodes.append(Node(op, sources, (prod(first),)))
+        elif op == "merge":
+            if len(first) < 2:
+                raise MalformedError(f"{where}: merge takes two dimensions or more")
+            nodes.append(Node(op, sources, (prod(first[:-1]), first[-1])))
         elif op == "sum":
             if len(set(shapes)) != 1:
                 raise MalformedError(f"{where}: the shapes differ")
@@ -642,6 +652,7 @@ OPERATIONS = {
     "normalise": "eps",
     "average": "window",
     "flatten": "",
+    "merge": "",
     "sum": "",
     "concat": "",
 }
@@ -735,6 +746,21 @@ def centred(x: Balls) -> Balls:
     return Balls([[v - sum(r) // len(r) for v in r] for r in x.rows], 2 * x.error + 2)
 
 
+def split(rows: Rows, size: int) -> Rows:
+    """Parts of `size` entries of each row, in order."""
+    return [r[i:i + size] for r in rows for i in range(0, len(r), size)]
+
+
+def rejoined(rows: Rows, count: int) -> Rows:
+    """Each `count` rows as one: the inverse of `split`."""
+    return [[v for r in rows[i:i + count] for v in r] for i in range(0, len(rows), count)]
+
+
+def repeated(entries: Ints, size: int) -> Ints:
+    """Each entry as often in a row as makes `size` entries of all."""
+    return [v for v in entries for _ in range(size // len(entries))]
+
+
 def by_root(g: Grid, x: Balls, n: int) -> Balls:
     """``sqrt(n)`` times an array."""
     root = isqrt(n << 2 * g.bits)
@@ -782,7 +808,7 @@ class Network:
         self.values = [data]
         self.slopes: dict[int, Balls] = {}
         self.bends: dict[int, Rows] = {}
-        self.units: dict[int, Weight] = {}  # of the operation normalise, one row for each sample
+        self.units: dict[int, Weight] = {}  # of normalise: a row for each group of a sample
         for k in range(1, len(nodes)):
             self.values.append(self._value(k))
             g.held(largest(self.values[k].rows))
@@ -843,11 +869,14 @@ class Network:
         if node.op == "shift":
             assert node.weight is not None
             _, offset, error = self.parameters[node.weight]
+            offset = repeated(offset, node.size)
             return Balls([list(map(sum, zip(r, offset))) for r in x.rows], x.error + error)
         if node.op == "normalise":
-            u, size = centred(x), node.size
+            size = node.size // node.groups
+            u = centred(Balls(split(x.rows, size), x.error))
             self.units[k] = normalised(g, u.rows, u.error, size * node.eps, False)
-            return by_root(g, self.units[k].matrix, size)
+            y = by_root(g, self.units[k].matrix, size)
+            return Balls(rejoined(y.rows, node.groups), y.error)
         if node.op == "average":
             assert node.window is not None
             places = node.window.places
@@ -864,13 +893,12 @@ class Network:
         return x  # flatten
 
     def _factors(self, node: Node, x: Balls) -> Balls:
-        """Rows times the fixed factor and the trained one, a number or one for each entry."""
+        """Rows times the fixed factor and the trained one, its entries repeated."""
         x = self.scaled(x, node.scale)
         if node.weight is None:
             return x
         _, a, error = self.parameters[node.weight]
-        wide = a if len(a) == node.size else a * node.size
-        return times_balls(self.g, x, Balls([wide] * len(x.rows), error))
+        return times_balls(self.g, x, Balls([repeated(a, node.size)] * len(x.rows), error))
 
     @property
     def outputs(self) -> int:
@@ -921,26 +949,29 @@ class Network:
         elif node.op == "scale":
             yield self._factors(node, p)
         elif node.op == "normalise":
-            unit, each = self.units[k], len(p.rows) // self.samples
+            unit, each, n = self.units[k], len(p.rows) // self.samples, node.groups
             rows, error = list[Ints](), 0
             for i in range(self.samples):
-                own = unit._replace(matrix=Balls(unit.matrix.rows[i:i + 1], unit.matrix.error),
-                                    roots=unit.roots[i:i + 1])
+                at = slice(i * n, (i + 1) * n)
+                own = unit._replace(matrix=Balls(unit.matrix.rows[at], unit.matrix.error),
+                                    roots=unit.roots[at])
                 part, off = through(g, own, False, p.rows[i * each:(i + 1) * each], p.error)
                 rows, error = rows + part, max(error, off)
-            yield centred(by_root(g, Balls(rows, error), node.size))
+            size = node.size // n
+            back = centred(by_root(g, Balls(split(rows, size), error), size))
+            yield Balls(rejoined(back.rows, n), back.error)
         elif node.op == "average":
             assert node.window is not None
             places, uses = node.window.places, node.window.uses
             size, count = self.nodes[node.sources[0]].size, len(places[0])
             rows = []
             for row in p.rows:
-                back = [0] * size
+                spread = [0] * size
                 for q, windowed in zip(row, places):
                     for i in windowed:
                         if i >= 0:
-                            back[i] += q // count
-                rows.append(back)
+                            spread[i] += q // count
+                rows.append(spread)
             yield Balls(rows, uses * (p.error // count + 2))
         elif node.op == "concat":
             start = 0
@@ -977,17 +1008,22 @@ class Network:
 def gradients(net: Network, k: int, p: Balls) -> Balls:
     """Derivatives in the weight and bias of operation k, one row for each row of adjoints p."""
     g, node, each = net.g, net.nodes[k], len(p.rows) // net.samples
-    if node.op == "shift":
-        return Balls([list(r) for r in p.rows], p.error)
-    if node.op == "scale":
+    if node.op in ("shift", "scale"):
         assert node.weight is not None
+        count = len(net.parameters[node.weight].entries)
+        repeat = node.size // count  # consecutive entries that one number of the parameter meets
+        if node.op == "shift":
+            return Balls([[sum(r[i:i + repeat]) for i in range(0, node.size, repeat)]
+                          for r in p.rows], repeat * p.error)
         x = net.scaled(net.values[node.sources[0]], node.scale)
         wide = Balls([r for r in x.rows for _ in range(each)], x.error)
-        if net.parameters[node.weight].shape:
+        if repeat == 1:
             return times_balls(g, wide, p)
         most = max(heaviest(wide.rows), heaviest(p.rows))
-        error = dot_error(g, node.size, most, wide.error, most, p.error)
-        return Balls([[dot(a, b) >> g.bits] for a, b in zip(wide.rows, p.rows)], error)
+        error = dot_error(g, repeat, most, wide.error, most, p.error)
+        return Balls([[dot(a[i:i + repeat], b[i:i + repeat]) >> g.bits
+                       for i in range(0, node.size, repeat)]
+                      for a, b in zip(wide.rows, p.rows)], error)
     patches, u_error = net.patches(k), net.patch_error(k)
     weight = net.weights[k]
     pixels = len(patches[0])
@@ -1190,8 +1226,12 @@ class _Ball:
             elif node.op == "scale":
                 center, push = self._scale(k)
             elif node.op == "shift":
+                assert node.weight is not None
+                # |h repeated| = sqrt(repeat) |h| for each sample
+                repeat = node.size // len(self.net.parameters[node.weight].entries)
                 n = self.net.samples << g.bits
-                center = Spread(g.root(n), g.root(g.root(n)), g.one)
+                center = spread_map(lambda a: g.times(g.root(repeat << g.bits), a),
+                                    Spread(g.root(n), g.root(g.root(n)), g.one))
             elif node.op == "normalise":
                 self._normalise(k, before[0])
             elif node.op == "average":
@@ -1231,10 +1271,11 @@ class _Ball:
         return max(isqrt(g.down(eps) << g.bits), weight.floor - move)
 
     def _normalise(self, k: int, x: Spread) -> None:
-        """``sqrt(m) u/sqrt(m eps + |u|^2)``, u centred: derivatives of [C 3]."""
+        """``sqrt(m) u/sqrt(m eps + |u|^2)``, u a centred group: derivatives of [C 3]."""
         g, node = self.g, self.net.nodes[k]
-        low = self._floor(self.net.units[k], node.size * node.eps, x.most)
-        self.gain[k] = g.over(g.root(node.size << g.bits), low)
+        size = node.size // node.groups
+        low = self._floor(self.net.units[k], size * node.eps, x.most)
+        self.gain[k] = g.over(g.root(size << g.bits), low)
         self.bend[k] = g.over(g.times(g.up(BENT), self.gain[k]), low)
 
     def _activation(self, k: int, x: Spread) -> None:
@@ -1251,10 +1292,10 @@ class _Ball:
         size = self.gain[k] = g.up(abs(node.scale))
         if node.weight is None:
             return NONE, 0
-        shape, a, error = net.parameters[node.weight]
+        _, a, error = net.parameters[node.weight]
         value = net.scaled(net.values[node.sources[0]], node.scale)
-        # |h x| <= |h| max|x_j| for one factor h_j for each entry
-        lengths = [largest([row]) + value.error if shape else norm(g, row, value.error)
+        # |h x| <= |h| max|x_j| where the factor h_j meets the entries x_j
+        lengths = [max(norm(g, part, value.error) for part in split([row], node.size // len(a)))
                    for row in value.rows]
         self.gain[k] = g.times(size, largest([a]) + error + self.radius)
         self.inner[k] = size
@@ -1273,7 +1314,8 @@ class _Ball:
             tangent = self.tangent[source]
             back = g.times(self.gain[k], away[k])
             if node.op in ("activation", "normalise"):
-                column = self._columns(k) if node.op == "activation" else self._operator(k)
+                column = (self._columns(k) if node.op == "activation" else
+                          self._operator(k, node.groups))
                 # [C 3, term A]
                 weight = g.times(column + away[k], self.bend[k])
                 for b, t in tangent.items():
@@ -1316,13 +1358,18 @@ class _Ball:
             best = max(best, max(sum(x * x for x in column) for column in zip(*rows)))
         return isqrt(best) + 1 + p.error * (isqrt(o) + 1)
 
-    def _operator(self, k: int) -> int:
-        """Largest operator norm of the adjoint of a sample."""
+    def _operator(self, k: int, groups: int = 1) -> int:
+        """Largest operator norm of the adjoint of a sample, or of its columns for a group."""
         p, o = self.p[k], self.net.outputs
-        if o == 1:
-            return max(norm(self.g, row, p.error) for row in p.rows)
-        return max(operator_norm(self.g, Balls(p.rows[i * o:(i + 1) * o], p.error))
-                   for i in range(self.net.samples))
+        size, best = self.net.nodes[k].size // groups, 0
+        for j in range(0, groups * size, size):
+            rows = [row[j:j + size] for row in p.rows]
+            if o == 1:
+                best = max(best, *(norm(self.g, row, p.error) for row in rows))
+                continue
+            best = max(best, *(operator_norm(self.g, Balls(rows[i:i + o], p.error))
+                               for i in range(0, len(rows), o)))
+        return best
 
 
 def second_order(net: Network, adjoints: list[Balls], radius: int) -> int:
@@ -1468,7 +1515,8 @@ def work(c: Certificate) -> tuple[int, int]:
             total += samples * node.size * series + places + 4 * blocks**2
             held += 2 * samples * node.size
         if node.op == "normalise":
-            total += 8 * places + 4 * blocks**2 + 2 * samples * norm_of(outputs, node.size)
+            part = norm_of(outputs, node.size // node.groups) + 100
+            total += 8 * places + 4 * blocks**2 + 2 * samples * node.groups * part
             held += 2 * samples * node.size
         if node.weight is None:
             continue

@@ -77,6 +77,8 @@ def _fit(found: dict[str, Array], task: Task, path: str) -> None:
     for name, w in task.parameters.items():
         if name not in found:
             problems.append(Problem("checkpoint", f"there is no array {name}", path))
+        elif (*found[name].shape, 1) == w.shape and task.batch:
+            found[name] = found[name].reshape(w.shape)  # see `govcheck.certify.batch`
         elif found[name].shape != w.shape:
             problems.append(Problem(
                 "checkpoint", f"{name} has shape {found[name].shape}, not {w.shape}", path))

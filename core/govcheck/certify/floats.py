@@ -137,12 +137,13 @@ class FloatNetwork:
                 return self._factor(node, theta) * x
             case "shift":
                 assert node.weight is not None
-                return x + theta[node.weight].ravel()
+                return x + _repeated(theta[node.weight], node.size)
             case "normalise":
-                centred = x - x.mean(1, keepdims=True)
-                root = np.sqrt(float(node.eps) + (centred**2).mean(1, keepdims=True))
+                parts = x.reshape(len(x), node.groups, -1)
+                centred = parts - parts.mean(2, keepdims=True)
+                root = np.sqrt(float(node.eps) + (centred**2).mean(2, keepdims=True))
                 run.patches[k], run.matrices[k] = root, centred / root
-                return run.matrices[k]
+                return run.matrices[k].reshape(x.shape)
             case "average":
                 return np.asarray(_read(x, self.places[k]).mean(-1))
             case "sum":
@@ -154,7 +155,7 @@ class FloatNetwork:
     def _factor(self, node: Node, theta: Parameters) -> Array:
         """The factor of each entry, fixed and trained."""
         own = np.ones(1) if node.weight is None else theta[node.weight]
-        return np.asarray(float(node.scale) * own.ravel())
+        return float(node.scale) * _repeated(own, node.size)
 
     def adjoints(self, theta: Parameters, run: Pass, seeds: Array) -> list[Array]:
         """``seeds`` of shape ``(N, k, outputs)`` pulled back to each node, ``(N, k, size)``."""
@@ -186,8 +187,9 @@ class FloatNetwork:
                 back = self._factor(node, theta) * p
             elif node.op == "normalise":
                 y = run.matrices[k][:, None]
-                back = (p - y * (p * y).mean(-1, keepdims=True)) / run.patches[k][:, None]
-                back = back - back.mean(-1, keepdims=True)
+                back = p.reshape(*p.shape[:2], node.groups, -1)
+                back = (back - y * (back * y).mean(-1, keepdims=True)) / run.patches[k][:, None]
+                back = (back - back.mean(-1, keepdims=True)).reshape(p.shape)
             elif node.op == "average":
                 places = self.places[k]
                 wide = np.repeat(p[..., None], places.shape[1], axis=-1) / places.shape[1]
@@ -281,12 +283,17 @@ class FloatNetwork:
         shape = theta[node.weight].shape
         if node.op == "scale":
             p = p * (float(node.scale) * run.values[node.sources[0]])[:, None]
-        return p.reshape(*p.shape[:2], *shape) if shape else p.sum(-1)
+        return np.asarray(p.reshape(*p.shape[:2], *shape, -1).sum(-1))
 
     def jacobian_adjoints(self, theta: Parameters, run: Pass) -> list[Array]:
         """Adjoints of every output."""
         units = np.broadcast_to(np.eye(self.outputs), (self.samples, *[self.outputs] * 2))
         return self.adjoints(theta, run, units)
+
+
+def _repeated(own: Array, size: int) -> Array:
+    """Each entry as often in a row as makes `size` entries of all."""
+    return np.repeat(own.ravel(), size // own.size)
 
 
 def _read(x: Array, places: NDArray[Any]) -> Array:

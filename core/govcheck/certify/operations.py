@@ -23,11 +23,13 @@ class Operation:
         op: its name.
         fields: its other keys, as JSON.
         parameters: for each key that names a trained array, the layer's name of it.
+        coupled: whether its groups run over the samples of the batch.
     """
 
     op: str
     fields: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
+    coupled: bool = False
 
 
 def linear(
@@ -77,7 +79,8 @@ def activation(function: str) -> Operation:
 def scale(factor: float, parameter: str | None = None) -> Operation:
     """Multiplication by a fixed number and, if a parameter is named, by a trained one.
 
-    The parameter is one number, or has the shape of a sample and multiplies entry by entry.
+    The parameter's shape is the beginning of a sample's: one number, one for each channel, one for
+    each entry.
     """
     fields: dict[str, Any] = {"factor": float(factor).hex()}
     if parameter is None:
@@ -86,13 +89,24 @@ def scale(factor: float, parameter: str | None = None) -> Operation:
 
 
 def shift(parameter: str) -> Operation:
-    """A trained number added to each entry."""
+    """A trained number added to each entry, of a parameter with a shape as in `scale`."""
     return Operation("shift", {}, {"parameter": parameter})
 
 
-def normalise(eps: float) -> Operation:
-    """``(x - mean)/sqrt(eps + var)`` over all entries of a sample, var their mean square."""
-    return Operation("normalise", {"eps": float(eps).hex()})
+def normalise(eps: float, groups: int = 1) -> Operation:
+    """``(x - mean)/sqrt(eps + var)`` over groups of entries of a sample, var their mean square.
+
+    Args:
+        eps: added to the variance.
+        groups: into how many equal parts the entries of a sample fall, in order.
+    """
+    fields: dict[str, Any] = {"eps": float(eps).hex()}
+    return Operation("normalise", fields if groups == 1 else {**fields, "groups": groups})
+
+
+def normalise_batch(eps: float) -> Operation:
+    """Like `normalise` for each channel, over all samples and positions."""
+    return Operation("normalise", {"eps": float(eps).hex()}, coupled=True)
 
 
 def average(kernel: Sequence[int], stride: Sequence[int]) -> Operation:

@@ -16,6 +16,7 @@ from govcheck.analysis import concrete, symbol_values
 from govcheck.bounds.answer import Unknown
 from govcheck.bounds.evaluate import EvaluationError, evaluate
 from govcheck.bounds.expr import Expr, ExprLike, as_expr
+from govcheck.certify.batch import as_one_sample
 from govcheck.errors import InputError, Problem
 from govcheck.graph.architecture import Architecture
 from govcheck.graph.blocks import Chain, Join, Leaf, Parallel, Repeat, Residual
@@ -40,6 +41,7 @@ class Task:
             ``1/2 sum |F - y|^2`` or the sum of the cross-entropies.
         name: of the architecture.
         source: of the data, for people.
+        batch: how many samples stand in the file as one, see `govcheck.certify.batch`; 0 for none.
     """
 
     operations: list[dict[str, Any]]
@@ -51,6 +53,7 @@ class Task:
     denominator: int
     name: str = ""
     source: str = ""
+    batch: int = 0
 
 
 COSTS = {
@@ -96,8 +99,9 @@ def task(arch: Architecture) -> Task:
     weights = initial_weights(builder.placed, env, arch.init)
     parameters = {f"{node}.{name}": w for (node, name), w in weights.items()}
     count = len(data.x)
-    return Task(builder.operations, parameters, data.x, y.astype(np.float64), kind, factor,
-                count**power, arch.name, data.source)
+    found = Task(builder.operations, parameters, data.x, y.astype(np.float64), kind, factor,
+                 count**power, arch.name, data.source)
+    return as_one_sample(found, builder.coupled, arch.file) if builder.coupled else found
 
 
 class _Builder:
@@ -108,6 +112,7 @@ class _Builder:
         self.operations: list[dict[str, Any]] = []
         self.placed: list[Placed] = []
         self.problems: list[Problem] = []
+        self.coupled: set[int] = set()  # numbers of operations over the whole batch
 
     def _number(self, e: ExprLike) -> float:
         try:
@@ -174,5 +179,7 @@ class _Builder:
         for operation in given:
             named = {key: f"{name}.{own}" for key, own in operation.parameters.items()}
             node = self._add(operation.op, [node], {**operation.fields, **named})
+            if operation.coupled:
+                self.coupled.add(node)
         self.placed.append(Placed(name, leaf.layer, shape, leaf.node, leaf.mark))
         return node, after

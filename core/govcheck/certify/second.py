@@ -125,19 +125,23 @@ class _Second:
             if node.weight is None:
                 return size, none
             w, value = self.theta[node.weight], size * run.values[node.sources[0]]
-            center = _lengths(np.abs(value).max(1, keepdims=True) if w.shape else value)
+            parts = np.linalg.norm(value.reshape(len(value), w.size, -1), axis=2)
+            center = _lengths(parts.max(1, keepdims=True))
             self.gain[k] = size * (float(np.abs(w).max()) + self.radius)
             self.inner[k] = size
             self.own[k] = center + size * x
             return self.gain[k], center
         if node.op == "shift":
+            assert node.weight is not None
             count = self.net.samples
-            self.own[k] = np.array([count**0.5, count**0.25, 1.0])
+            repeat = node.size // self.theta[node.weight].size
+            self.own[k] = repeat**0.5 * np.array([count**0.5, count**0.25, 1.0])
             return 1.0, self.own[k]
         if node.op == "normalise":
-            far = node.size**0.5 * float(run.patches[k].min()) - x[2]
-            low = max(float(node.size * node.eps) ** 0.5, far)
-            self.gain[k] = node.size**0.5 / low
+            count = node.size // node.groups
+            far = count**0.5 * float(run.patches[k].min()) - x[2]
+            low = max(float(count * node.eps) ** 0.5, far)
+            self.gain[k] = count**0.5 / low
             self.bend[k] = BENT * self.gain[k] / low
         if node.op == "average":
             assert node.window is not None
@@ -155,7 +159,8 @@ class _Second:
             if node.op in ("activation", "normalise"):
                 column = float(np.linalg.norm(self.p[k], axis=1).max(initial=0.0))
                 if node.op == "normalise":
-                    column = float(np.linalg.norm(self.p[k], 2, axis=(1, 2)).max(initial=0.0))
+                    parts = self.p[k].reshape(*self.p[k].shape[:2], node.groups, -1)
+                    column = float(np.linalg.norm(parts, 2, axis=(1, 3)).max(initial=0.0))
                 v = np.zeros(len(blocks))
                 for b, r in self.reach[source].items():
                     v[place[b]] = r * self.own[b][1]

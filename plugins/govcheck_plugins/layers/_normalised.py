@@ -60,11 +60,18 @@ class Normalised(Layer):
     def certificate_operations(
         self, shape: tuple[int, ...], values: Values
     ) -> tuple[Operation, ...] | Unknown:
-        """None: certificates know one normalisation, `layer_norm` over whole samples."""
-        return Unknown.because(
-            f"certificates cover layer_norm over whole samples, not {self.name}: the checker "
-            "bounds each sample by itself, and one group of entries for each"
-        )
+        """Groups that lie side by side in a sample, then what is trained for each channel."""
+        from govcheck.certify.operations import normalise, scale, shift
+
+        groups = self.groups_in_order(shape, values)
+        if isinstance(groups, Unknown):
+            return groups
+        trained = (scale(1.0, "scale"), shift("bias")) if self.affine else ()
+        return (normalise(values(self.eps), groups), *trained)
+
+    def groups_in_order(self, shape: tuple[int, ...], values: Values) -> int | Unknown:
+        """How many groups a sample falls into, if they lie side by side and are centred."""
+        return Unknown.because(f"certificates know no {self.name}")
 
     @abstractmethod
     def scale_shape(self, shape: Shape) -> Shape:

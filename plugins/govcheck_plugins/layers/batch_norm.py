@@ -15,6 +15,8 @@ from govcheck_plugins.layers._normalised import LEMMA, Groups, Normalised, produ
 if TYPE_CHECKING:
     from torch import nn
 
+    from govcheck.certify.operations import Operation
+
 TABLE: Final = Ref("govcheck theory", "layer constants, section 2 (batch norm, both modes)")
 
 
@@ -64,6 +66,23 @@ class BatchNorm(Normalised):
     def layout(self, at: At) -> Groups:
         size = product(at.samples, *at.shape[1:])
         return Groups(size, size, size)
+
+    def certificate_operations(
+        self, shape: tuple[int, ...], values: Values
+    ) -> tuple[Operation, ...] | Unknown:
+        from govcheck.certify.operations import normalise_batch, scale, shift
+
+        trained = (scale(1.0, "scale"), shift("bias")) if self.affine else ()
+        if self.mode == "train":
+            return (normalise_batch(values(self.eps)), *trained)
+        known = self.running_var_max is not None and self.running_var_max is self.running_var
+        if not known or self.running_mean is not ZERO:
+            return Unknown.because(
+                "batch_norm in eval mode is given by bounds of its statistics; certificates take "
+                "it where they say what these are: running_var_max equal to running_var, and "
+                "running_mean 0"
+            )
+        return (scale(float((values(self.eps) + values(self.running_var)) ** -0.5)), *trained)
 
     def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
         from govcheck.numeric.norms import FixedNorm, Normalise

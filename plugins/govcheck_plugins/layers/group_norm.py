@@ -38,6 +38,9 @@ class GroupNorm(Normalised):
         size = at.features / self.groups
         return Groups(size, at.samples * size, product(at.samples, *at.shape[1:]))
 
+    def groups_in_order(self, shape: tuple[int, ...], values: Values) -> int:
+        return int(values(self.groups))
+
     def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
         from govcheck.numeric.norms import Normalise
 

@@ -33,6 +33,9 @@ class InstanceNorm(Normalised):
         size = product(*at.shape[1:])
         return Groups(size, at.samples * size, at.samples * size)
 
+    def groups_in_order(self, shape: tuple[int, ...], values: Values) -> int:
+        return shape[0]
+
     def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
         from govcheck.numeric.norms import Normalise
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, ClassVar
 
 from govcheck.bounds.answer import Unknown
@@ -11,8 +12,6 @@ from govcheck_plugins.layers._normalised import Groups, Normalised, product
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from govcheck.certify.operations import Operation
 
 
 @dataclass(frozen=True)
@@ -44,18 +43,13 @@ class LayerNorm(Normalised):
         size = product(*at.shape[-self.axes :])
         return Groups(size, at.entries, product(at.samples, *at.shape[: -self.axes]))
 
-    def certificate_operations(
-        self, shape: tuple[int, ...], values: Values
-    ) -> tuple[Operation, ...] | Unknown:
-        from govcheck.certify.operations import normalise, scale, shift
-
-        if self.axes != len(shape):
+    def groups_in_order(self, shape: tuple[int, ...], values: Values) -> int | Unknown:
+        if self.affine and self.axes != len(shape):
             return Unknown.because(
-                f"certificates know layer_norm over all {len(shape)} dimensions of a sample, not "
-                f"over the last {self.axes}"
+                f"certificates know layer_norm with a trained scale over all {len(shape)} "
+                f"dimensions of a sample, not over the last {self.axes}"
             )
-        trained = (scale(1.0, "scale"), shift("bias")) if self.affine else ()
-        return (normalise(values(self.eps)), *trained)
+        return prod(shape[: len(shape) - self.axes])
 
     def module(self, shape: tuple[int, ...], values: Values) -> nn.Module:
         from govcheck.numeric.norms import Normalise

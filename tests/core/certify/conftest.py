@@ -16,6 +16,7 @@ from govcheck.certify.floats import FloatNetwork
 from govcheck.certify.program import Task, task
 from govcheck.certify.prover import Prover
 from govcheck.certify.second import input_drift, second_order
+from govcheck.graph.architecture import Architecture
 
 LAYERS = {
     "one hidden layer": "[{affine: {out: 5}}, tanh, {affine: {out: 1}}]",
@@ -43,6 +44,22 @@ LAYERS = {
         "[{affine: {out: 4}}, {layer_norm: {eps: 1/4}}, tanh, {affine: {out: 4}},"
         " {layer_norm: {eps: 1, affine: false}}, softplus, {affine: {out: 2}}]"
     ),
+    "batch norm": (
+        "[{affine: {out: 4}}, {batch_norm: {eps: 1/4}}, tanh, {residual: [{affine: {out: 4}},"
+        " {batch_norm: {eps: 1, affine: false}}, softplus]}, {affine: {out: 2}}]"
+    ),
+    "batch norm of images": (
+        "[{conv: {out: 2, kernel: 2, stride: 1, padding: 1}}, {batch_norm: {eps: 1/2}}, tanh,"
+        " {avg_pool: {kernel: 2, stride: 1}}, {conv: {out: 2, kernel: 2, weight: weight_norm,"
+        " scale: 2}}, sigmoid, flatten, {affine: {out: 3, weight: entrywise}},"
+        " {batch_norm: {eps: 1}}, {affine: {out: 1}}]"
+    ),
+    "groups": (
+        "[{conv: {out: 4, kernel: 2}}, {group_norm: {groups: 2, eps: 1/4}}, tanh, {conv: {out: 3,"
+        " kernel: 2, bias: false}}, {layer_norm: {axes: 1, eps: 1, affine: false}},"
+        " {batch_norm: {mode: eval, running_var: 1/2, running_var_max: 1/2}}, erf, flatten,"
+        " {affine: {out: 2}}]"
+    ),
     "images": (
         "[{conv: {out: 2, kernel: 2, stride: 1, padding: 1}}, tanh, {avg_pool: {kernel: 2,"
         " stride: 1}}, {conv: {out: 2, kernel: 2, weight: weight_norm, scale: 2}}, sigmoid,"
@@ -53,15 +70,17 @@ LAYERS = {
         " global_avg_pool, {affine: {out: 2}}]"
     ),
 }
-INPUT = {"images": "[1, 3, 3]", "signals": "[2, 5]"}
+INPUT = {"images": "[1, 3, 3]", "batch norm of images": "[1, 3, 3]", "groups": "[1, 3, 4]",
+         "signals": "[2, 5]"}
 
 
 @dataclass(frozen=True)
 class Case:
-    """A task with its network in float64."""
+    """A task with its network in float64, and the architecture it was made of."""
 
     task: Task
     net: FloatNetwork
+    arch: Architecture
 
 
 @pytest.fixture
@@ -74,14 +93,15 @@ def make_case() -> Callable[..., Case]:
             f"govcheck: 1\ninput: {INPUT.get(name, '[3]')}\nlayers: {LAYERS[name]}\n"
             f"cost: {cost}\ndata: {{sphere: {{n: {samples}, classes: 2, seed: {seed}}}}}\n"
         )
-        found = task(govcheck.loads(text))
+        arch = govcheck.loads(text)
+        found = task(arch)
         rng = np.random.default_rng(seed)
         found.parameters.update(
             {k: np.asarray(size * rng.standard_normal(w.shape))
              for k, w in found.parameters.items()}
         )
         shapes = {k: w.shape for k, w in found.parameters.items()}
-        return Case(found, FloatNetwork(found.operations, shapes, found.inputs))
+        return Case(found, FloatNetwork(found.operations, shapes, found.inputs), arch)
 
     return make
 

@@ -74,10 +74,13 @@ class Program:
             self._append({"op": op, "from": [source], "factor": rng.choice(
                 [1.0, -1.5, 0.0 if name is None else 0.5]).hex(), "parameter": name}, size)
         elif op == "shift":
-            self.shapes[f"t{k}"] = (size,)
+            self.shapes[f"t{k}"] = rng.choice([(), (size,)])
             self._append({"op": op, "from": [source], "parameter": f"t{k}"}, size)
         elif op == "normalise":
-            self._append({"op": op, "from": [source], "eps": rng.choice([0.25, 1.0]).hex()}, size)
+            groups = rng.choice([n for n in range(1, size + 1) if size % n == 0 and 2 * n <= size]
+                                or [1])
+            self._append({"op": op, "from": [source], "eps": rng.choice([0.25, 1.0]).hex(),
+                          "groups": groups}, size)
         elif op == "sum":
             same = [i for i, n in enumerate(self.sizes) if n == size]
             given = [rng.choice(same) for _ in range(rng.choice([1, 2, 3]))]
@@ -118,8 +121,10 @@ class Program:
             elif op["op"] == "shift":
                 values.append(given[0] + w[op["parameter"]])
             elif op["op"] == "normalise":
-                u = given[0] - given[0].mean(1, keepdims=True)
-                values.append(u / np.sqrt(float.fromhex(op["eps"]) + (u**2).mean(1)[:, None]))
+                u = given[0].reshape(len(given[0]), op["groups"], -1)
+                u = u - u.mean(2, keepdims=True)
+                u = u / np.sqrt(float.fromhex(op["eps"]) + (u**2).mean(2, keepdims=True))
+                values.append(u.reshape(given[0].shape))
             elif op["op"] == "sum":
                 values.append(sum(given[1:], given[0]))
             elif op["op"] == "concat":
