@@ -31,8 +31,8 @@ def as_one_sample(task: Task, coupled: Set[int], place: str) -> Task:
         place: the file, for errors.
 
     Returns:
-        A task whose outputs are ``[F_1(x_1), ..., F_1(x_N), F_2(x_1), ...]``. Weights of affine maps
-        and convolutions have one more axis, of size 1.
+        A task with the outputs ``[F_1(x_1), ..., F_1(x_N), F_2(x_1), ...]``. Weights of affine
+        maps and convolutions have one more axis, of size 1.
 
     Raises:
         InputError: for cross-entropy, and where samples are normalised by themselves too.

@@ -1295,8 +1295,9 @@ class _Ball:
         _, a, error = net.parameters[node.weight]
         value = net.scaled(net.values[node.sources[0]], node.scale)
         # |h x| <= |h| max|x_j| where the factor h_j meets the entries x_j
-        lengths = [max(norm(g, part, value.error) for part in split([row], node.size // len(a)))
-                   for row in value.rows]
+        repeat = node.size // len(a)
+        lengths = [max(norm(g, row[i:i + repeat], value.error)
+                       for i in range(0, node.size, repeat)) for row in value.rows]
         self.gain[k] = g.times(size, largest([a]) + error + self.radius)
         self.inner[k] = size
         fourth = g.root(g.root(sum(g.times(n, n, n, n) for n in lengths)))
@@ -1517,7 +1518,8 @@ def work(c: Certificate) -> tuple[int, int]:
         if node.op == "normalise":
             part = norm_of(outputs, node.size // node.groups) + 100
             total += 8 * places + 4 * blocks**2 + 2 * samples * node.groups * part
-            held += 2 * samples * node.size
+            total += 20 * both * node.groups
+            held += 2 * samples * node.size + 8 * samples * node.groups
         if node.weight is None:
             continue
         total += 2 * samples * norm_of(outputs, node.size)
