@@ -1518,7 +1518,7 @@ def work(c: Certificate) -> tuple[int, int]:
         if node.op == "normalise":
             part = norm_of(outputs, node.size // node.groups) + 100
             total += 8 * places + 4 * blocks**2 + 2 * samples * node.groups * part
-            total += 20 * both * node.groups
+            total += 300 * both * node.groups
             held += 2 * samples * node.size + 8 * samples * node.groups
         if node.weight is None:
             continue
