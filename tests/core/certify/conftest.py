@@ -55,10 +55,9 @@ LAYERS = {
         " {batch_norm: {eps: 1}}, {affine: {out: 1}}]"
     ),
     "groups": (
-        "[{conv: {out: 4, kernel: 2}}, {group_norm: {groups: 2, eps: 1/4}}, tanh, {conv: {out: 3,"
-        " kernel: 2, bias: false}}, {layer_norm: {axes: 1, eps: 1, affine: false}},"
-        " {batch_norm: {mode: eval, running_var: 1/2, running_var_max: 1/2}}, erf, flatten,"
-        " {affine: {out: 2}}]"
+        "[{conv: {out: 4, kernel: 2}}, {group_norm: {groups: 2, eps: 1}}, tanh,"
+        " {batch_norm: {mode: eval, running_var: 1/2, running_var_max: 1/2}},"
+        " {layer_norm: {axes: 1, eps: 2, affine: false}}, flatten, {affine: {out: 2}}]"
     ),
     "images": (
         "[{conv: {out: 2, kernel: 2, stride: 1, padding: 1}}, tanh, {avg_pool: {kernel: 2,"

@@ -71,8 +71,10 @@ def test_values_and_gram_are_those_of_torch(make_case: Callable[..., Any], kind:
     assert set(named) == set(case.task.parameters)
     with torch.no_grad():
         for name, w in case.task.parameters.items():
-            named[name].copy_(torch.as_tensor(w))
-    out = module(torch.as_tensor(case.task.inputs))
+            named[name].copy_(torch.as_tensor(w).reshape(named[name].shape))
+    x = torch.as_tensor(case.task.inputs)
+    # a coupled batch is one sample there, with the samples along its last axis
+    out = module(x[0].movedim(-1, 0)).T.reshape(1, -1) if case.task.batch else module(x)
     assert np.allclose(_floats(net.g, net.values[-1]), out.detach().numpy(), rtol=0, atol=1e-12)
     rows = []
     for value in out.reshape(-1):
