@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from types import FrameType
@@ -126,7 +127,7 @@ def together(
 def _start(context: SpawnContext, settings: runner.Settings) -> _Worker:
     here, there = context.Pipe()
     process = context.Process(target=_child, args=(there, settings), daemon=True)
-    with _ignored(signal.SIGINT):
+    with _held_back(signal.SIGINT):
         # Ctrl-C reaches all processes of a terminal; workers inherit that they leave it to us
         process.start()
     there.close()
@@ -242,8 +243,18 @@ def _handled(number: signal.Signals, handler: Any) -> Iterator[None]:
         signal.signal(number, before)
 
 
-def _ignored(number: signal.Signals) -> Any:
-    return _handled(number, signal.SIG_IGN)
+@contextmanager
+def _held_back(number: signal.Signals) -> Iterator[None]:
+    """Ignored by processes that are started here; what comes for this one waits for the end."""
+    # else the first start would begin it, which unblocks signals
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        # a signal that is blocked waits, also where it would be ignored
+        with _handled(number, signal.SIG_IGN):
+            yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _term_interrupts() -> Any:

@@ -164,3 +164,16 @@ def _alive(pid):
     stat = Path(f"/proc/{pid}/stat")
     # ended, and only waiting for a parent to notice
     return not (stat.is_file() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def test_ctrl_c_while_a_process_starts_is_not_lost():
+    from govcheck.reproduce.workers import _held_back
+
+    seen = []
+    with pytest.raises(KeyboardInterrupt), _held_back(signal.SIGINT):
+        os.kill(os.getpid(), signal.SIGINT)
+        child = subprocess.run(
+            [sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGINT)"],
+            check=False)
+        seen.append(child.returncode)
+    assert seen == [0]

@@ -37,7 +37,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """A JSON file; numbers that are not finite are not JSON and raise `ValueError`."""
     content = json.dumps(value, indent=1, allow_nan=False) + "\n"
     with renamed(path) as fresh:
-        fresh.write_text(content)
+        fresh.write_bytes(content.encode())
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
