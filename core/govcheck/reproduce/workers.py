@@ -245,16 +245,19 @@ def _handled(number: signal.Signals, handler: Any) -> Iterator[None]:
 
 @contextmanager
 def _held_back(number: signal.Signals) -> Iterator[None]:
-    """Ignored by processes that are started here; what comes for this one waits for the end."""
+    """Blocked in processes that are started here; what comes for this one waits for the end."""
     # else the first start would begin it, which unblocks signals
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
-    try:
-        # a signal that is blocked waits, also where it would be ignored
-        with _handled(number, signal.SIG_IGN):
+    came = []
+    with _handled(number, lambda *_: came.append(number)):
+        # processes inherit what this thread blocks; another thread may still take the signal
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+        try:
             yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if came:
+        signal.raise_signal(number)
 
 
 def _term_interrupts() -> Any:

@@ -110,9 +110,12 @@ def test_a_process_that_dies_takes_one_key_with_it(keys, tmp_path):
 
 
 RUN = """
+import signal
 import sys
 from pathlib import Path
 import reproduction_keys as keys
+# a job in the background may have been started with Ctrl-C ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from govcheck.reproduce import runner, workers
 
 class Silent:
@@ -166,10 +169,12 @@ def _alive(pid):
     return not (stat.is_file() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
-def test_ctrl_c_while_a_process_starts_is_not_lost():
+def test_ctrl_c_while_a_process_starts_is_not_lost(request):
     from govcheck.reproduce.workers import _held_back
 
     seen = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with pytest.raises(KeyboardInterrupt), _held_back(signal.SIGINT):
         os.kill(os.getpid(), signal.SIGINT)
         child = subprocess.run(
