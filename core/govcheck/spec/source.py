@@ -8,14 +8,14 @@ from typing import Final
 
 from govcheck.errors import InputError, Problem
 
-MAX_BYTES: Final = 1 << 20
+MAX_BYTES: Final = 1 << 21
 
 
 def read_text(path: Path) -> str:
     """The text of a file.
 
     Raises:
-        InputError: if it cannot be read, is larger than 1 MiB or is not UTF-8 text.
+        InputError: if it cannot be read, is larger than 2 MiB or is not UTF-8 text.
     """
     where = str(path)
     try:

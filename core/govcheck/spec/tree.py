@@ -18,7 +18,7 @@ from govcheck.graph.blocks import Mark
 from govcheck.spec.names import shown
 
 MAX_DEPTH: Final = 64
-MAX_EVENTS: Final = 200_000
+MAX_EVENTS: Final = 500_000
 MAX_PROBLEMS: Final = 500
 
 LOADER: Final[type[Any]] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -59,9 +59,9 @@ def test_ten_megabytes_are_refused_at_once(tmp_path, registry):
     assert str(10 << 20) in problem.message
 
 
-def test_text_of_more_than_one_megabyte(registry):
-    with pytest.raises(InputError, match="at most 1048576"):
-        spec.loads("#" * (1 << 20) + "\n", registry)
+def test_text_of_more_than_two_megabytes(registry):
+    with pytest.raises(InputError, match="at most 2097152"):
+        spec.loads("#" * (1 << 21) + "\n", registry)
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_nesting_up_to_the_limit(tree):
 
 def test_too_many_elements(tree):
     with pytest.raises(InputError) as caught:
-        tree("[" + "a," * 210_000 + "]")
+        tree("[" + "a," * 510_000 + "]")
     assert [p.code for p in caught.value.problems] == ["too-large"]
 
 
