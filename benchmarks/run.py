@@ -58,17 +58,11 @@ def table(found: list[Row]) -> str:
 
 
 def about() -> str:
-    """The machine and the versions, one line."""
+    """Cores and versions, one line."""
     from importlib.metadata import version
 
-    model = "unknown processor"
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [x.split(":")[1].strip() for x in info.read_text().splitlines()
-                 if x.startswith("model name")]
-        model = names[0] if names else model
     tools = ", ".join(f"{p} {version(p)}" for p in ("numpy", "python-flint", "torch"))
-    return (f"{model}, {os.cpu_count()} cores, of which one is used; Python "
+    return (f"One of {os.cpu_count()} cores; Python "
             f"{sys.version.split()[0]}, {tools}. CPU seconds; ratio: ours over the other.\n")
 
 
