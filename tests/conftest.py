@@ -42,3 +42,25 @@ def golden(writes_golden: bool) -> Callable[[Path, str], None]:
         assert text == path.read_text(encoding="utf-8")
 
     return same
+
+
+@pytest.fixture(scope="session")
+def shows() -> Callable[[str, list[str]], None]:
+    """Asserts that an output has the lines of a page, `...` standing for what is left out."""
+
+    def compare(printed: str, page: list[str]) -> None:
+        runs: list[list[str]] = [[]]
+        for line in page:
+            if line == "...":
+                runs.append([])
+            else:
+                runs[-1].append(line.rstrip())
+        lines = [line.rstrip() for line in printed.splitlines()]
+        at = 0
+        for run in filter(None, runs):
+            while lines[at : at + len(run)] != run:
+                at += 1
+                assert at < len(lines), "\n".join(run)
+            at += len(run)
+
+    return compare

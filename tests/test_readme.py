@@ -20,19 +20,8 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 
 
-def chunks(lines):
-    """Runs of lines between the `...` that stand for what is left out."""
-    found = [[]]
-    for line in lines:
-        if line == "...":
-            found.append([])
-        else:
-            found[-1].append(line.rstrip())
-    return [c for c in found if c]
-
-
 @pytest.mark.parametrize("block", blocks("console"), ids=lambda b: b.splitlines()[0][2:])
-def test_console(block, monkeypatch):
+def test_console(block, monkeypatch, shows):
     from govcheck_cli.main import main
 
     command, *shown = block.splitlines()
@@ -45,13 +34,7 @@ def test_console(block, monkeypatch):
     with redirect_stdout(out):
         main(words[1:])
     out.flush()
-    printed = [line.rstrip() for line in out.buffer.getvalue().decode().splitlines()]
-    at = 0
-    for chunk in chunks(shown):
-        while printed[at : at + len(chunk)] != chunk:
-            at += 1
-            assert at < len(printed), "\n".join(chunk)
-        at += len(chunk)
+    shows(out.buffer.getvalue().decode(), shown)
 
 
 def test_the_file_shown_is_the_file_analysed():

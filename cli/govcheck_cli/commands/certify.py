@@ -157,22 +157,15 @@ def _width(options: argparse.Namespace, registry: Any, most: int = 2**15) -> int
 def _write(path: str, file: dict[str, Any], *, checker: bool) -> None:
     """The certificate and, if asked for, the checker beside it; each whole or not at all."""
     import json
-    import os
     from pathlib import Path
 
-    from govcheck.errors import InputError, Problem
+    from govcheck.writing import write_whole
 
     texts = {Path(path): json.dumps(file, indent=None, separators=(",", ":")) + "\n"}
     if checker:
         texts[_checker(path)] = _checker_source()
     for target, text in texts.items():
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(target)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise InputError(Problem("not-written", str(error), str(target))) from None
+        write_whole(target, text)
 
 
 def _checker(path: str) -> Path:

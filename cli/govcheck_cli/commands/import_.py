@@ -97,12 +97,12 @@ def _not_over_the_module(options: argparse.Namespace) -> None:
 
 
 def _write(options: argparse.Namespace, found: Imported) -> None:
-    from govcheck.numeric.importing.files import write_whole
+    from govcheck.writing import write_whole
 
     if options.weights is not None:
         found.save_weights(options.weights)
     if options.output is not None:
-        write_whole(Path(options.output), found.text.encode())
+        write_whole(options.output, found.text, "output")
     for text in found.notes:
         output.note(f"note: {text}")
     if options.json:

@@ -54,6 +54,7 @@ def _held(
     net: FloatNetwork, task: Task, shapes: dict[str, tuple[int, ...]], bits: int, *, shadow: bool
 ) -> int:
     """Integers that the checker holds, by its own account."""
+    # a range has the length of the numbers and holds none of them
     arrays = {n: checker.Array(s, range(prod(s))) for n, s in shapes.items()}  # type: ignore[arg-type]
     inputs = checker.Array(task.inputs.shape, [])
     claim = checker.Certificate(

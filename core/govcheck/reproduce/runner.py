@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import os
 import platform
 import re
 import shutil
@@ -22,9 +21,12 @@ from govcheck.errors import InputError, Problem
 from govcheck.reproduce import pages, record
 from govcheck.reproduce.plot import svg
 from govcheck.reproduce.protocol import Context, Report, Reproduction, Tick, _silent
+from govcheck.writing import write_whole
 
 ERRATA: Final = "errata.md"
 IDENTITY: Final = "identity.json"
+UNWRITTEN: Final = "report-file"
+ELSEWHERE: Final = "choose another folder with -o"
 _ESTIMATE: Final = re.compile(rb"^ *(?:quick|full)_seconds.*\n", re.MULTILINE)
 PACKAGES: Final = ("numpy", "scipy", "torch")
 
@@ -143,7 +145,7 @@ def _prepare(scratch: Path, made_by: dict[str, Any]) -> Path:
         if stamp.is_file() and stamp.read_bytes() != text:
             shutil.rmtree(scratch)
     _make(scratch)
-    replace(stamp, text)
+    _replace(stamp, text)
     return stamp
 
 
@@ -155,10 +157,10 @@ def write(report: Report, folder: Path) -> None:
     """
     drawing = folder / f"{report.key}.svg"
     if report.outcome.plot is not None:
-        replace(drawing, svg(report.outcome.plot))
+        _replace(drawing, svg(report.outcome.plot))
     else:
         drawing.unlink(missing_ok=True)
-    replace(folder / f"{report.key}.md", pages.page(report).encode())
+    _replace(folder / f"{report.key}.md", pages.page(report).encode())
     _write_json(report, folder)
 
 
@@ -188,12 +190,12 @@ def embed(reports: Iterable[Report], path: Path) -> None:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(Problem("bad-file", f"no table can be put in: {why}", str(path),
                                  "see docs/reproduce.md")) from None
-    replace(path, text.encode())
+    _replace(path, text.encode())
 
 
 def _write_json(report: Report, folder: Path) -> None:
     text = json.dumps(record.as_json(report), indent=1, ensure_ascii=False, allow_nan=False)
-    replace(folder / f"{report.key}.json", (text + "\n").encode())
+    _replace(folder / f"{report.key}.json", (text + "\n").encode())
 
 
 def collected(folder: Path, order: Iterable[str]) -> list[Report]:
@@ -210,25 +212,12 @@ def collected(folder: Path, order: Iterable[str]) -> list[Report]:
 def write_errata(folder: Path, order: Iterable[str]) -> Path:
     """Write the page of errata from the reports of a folder."""
     path = folder / ERRATA
-    replace(path, pages.errata(collected(folder, list(order))).encode())
+    _replace(path, pages.errata(collected(folder, list(order))).encode())
     return path
 
 
-def replace(path: Path, content: bytes) -> None:
-    """Write a file as a whole or not at all.
-
-    Raises:
-        InputError: if it cannot be written.
-    """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        fresh.write_bytes(content)
-        fresh.replace(path)
-    except OSError as error:
-        raise _unwritable(path, error) from None
-    finally:
-        with suppress(OSError):
-            fresh.unlink()
+def _replace(path: Path, content: bytes) -> None:
+    write_whole(path, content, UNWRITTEN, ELSEWHERE)
 
 
 def _make(folder: Path) -> None:
@@ -243,8 +232,8 @@ def _make(folder: Path) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> InputError:
-    return InputError(Problem("report-file", f"it cannot be written: {error.strerror}",
-                              str(path), "choose another folder with -o"))
+    return InputError(Problem(UNWRITTEN, f"it cannot be written: {error.strerror}", str(path),
+                              ELSEWHERE))
 
 
 def _made_with() -> dict[str, str]:

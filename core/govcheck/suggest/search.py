@@ -9,7 +9,8 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from govcheck.analysis import analyze
@@ -162,20 +163,25 @@ class Search:
         return draft
 
     def _try(self, actions: tuple[Action, ...]) -> Outcome | None:
+        """The outcome of edits that give a new file; else None."""
+        count = len(self._known)
+        found = self._outcome(actions)
+        return found if len(self._known) > count else None
+
+    def _outcome(self, actions: tuple[Action, ...]) -> Outcome | None:
         """The outcome of edits; None if one of them acts nowhere or gives a wrong file."""
         draft, done = self._replay(actions)
         if draft is None:
             return None
         text = self._asked(draft).text()
-        if text in self._known:
-            return None
-        self._known[text] = None
-        self.tick(len(self._known), done[-1].words if done else "")
-        try:
-            self._known[text] = self._decide(actions, done, text)
-        except InputError:  # the edits do not fit this network
-            return None
-        return self._known[text]
+        if text not in self._known:
+            self._known[text] = None
+            self.tick(len(self._known), done[-1].words)
+            # what does not fit this network stays None
+            with suppress(InputError):
+                self._known[text] = self._decide(actions, done, text)
+        known = self._known[text]
+        return None if known is None else replace(known, actions=actions, done=done)
 
     def _replay(self, actions: tuple[Action, ...]) -> tuple[Draft | None, tuple[Place, ...]]:
         draft = self.draft.copy()
@@ -221,22 +227,8 @@ class Search:
         return best
 
     def _if_as_good(self, best: Outcome, actions: tuple[Action, ...]) -> Outcome:
-        if not actions:
-            return best
-        draft, done = self._replay(actions)
-        if draft is None:
-            return best
-        text = self._asked(draft).text()
-        if text not in self._known:
-            self._known[text] = None
-            try:
-                self._known[text] = self._decide(actions, done, text)
-            except InputError:
-                return best
-        other = self._known[text]
-        if other is None or len(other.failing) > len(best.failing):
-            return best
-        return Outcome(actions, done, text, other.verdicts)
+        other = self._outcome(actions) if actions else None
+        return best if other is None or len(other.failing) > len(best.failing) else other
 
 
 def _better(a: Outcome, b: Outcome) -> bool:

@@ -11,6 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from govcheck.errors import InputError, Problem
+from govcheck.writing import write_whole
 
 
 def save_weights(weights: Mapping[str, Tensor], trained: Sequence[str], path: Path) -> None:
@@ -34,20 +35,4 @@ def save_weights(weights: Mapping[str, Tensor], trained: Sequence[str], path: Pa
         raise InputError(Problem("weights", f"{path} is neither .safetensors nor .npz",
                                  "--weights", "measure --at reads the first, certify --from "
                                  "the second"))
-    write_whole(path, content)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write under a temporary name, then rename.
-
-    Raises:
-        InputError: if that fails.
-    """
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(Problem("output", f"it cannot be written: {error.strerror}",
-                                 str(path))) from None
+    write_whole(path, content, "output")

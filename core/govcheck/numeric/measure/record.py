@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from govcheck.errors import InputError, Problem
+from govcheck.writing import finite
 
 Label = Literal["measured", "estimate"]
 Side = Literal["both", "at least", "at most"]
@@ -103,8 +104,8 @@ class Measurement:
     def as_json(self) -> dict[str, Any]:
         """Plain values; what is not finite becomes None."""
         plain: dict[str, Any] = {
-            "quantity": self.quantity, "where": self.where, "value": _finite(self.value),
-            "norm": self.norm, "method": self.method, "error": _finite(self.error),
+            "quantity": self.quantity, "where": self.where, "value": finite(self.value),
+            "norm": self.norm, "method": self.method, "error": finite(self.error),
             "error_basis": self.basis, "side": self.side, "floor": self.floor,
             "evidence": self.evidence, "label": self.label, "dtype": self.dtype,
             "seed": self.seed, "seconds": round(self.seconds, 4),
@@ -124,10 +125,6 @@ class Measurement:
         from govcheck.report.jupyter import measurement_text
 
         printer.text(measurement_text(self))
-
-
-def _finite(x: float) -> float | None:
-    return x if math.isfinite(x) else None
 
 
 @dataclass(frozen=True)
